@@ -1,0 +1,210 @@
+package mmapcore
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Store is where backing files live: one file system subtree, reached by descriptor only. A store is either a tmpfs that is
+// mounted nowhere (NewTmpfs) or a directory of any file system (OpenDirectory).
+//
+// All methods may be called concurrently, except Close, after which none may be called.
+type Store struct {
+	root       int  // an ordinary (not O_PATH) descriptor of the root directory; immutable
+	mount      int  // the detached mount, or -1 for a directory; immutable
+	handles    bool // file handles can be opened again; immutable
+	persistent bool // outlives the daemon; immutable
+}
+
+// TmpfsOptions are the limits of a tmpfs store, with tmpfs(5)'s meaning.
+type TmpfsOptions struct {
+	Size   int64  // bytes; 0: no limit
+	Inodes int64  // 0: no limit
+	Huge   string // never, always, within_size or advise; empty: the kernel's default
+	Mode   uint32 // permission bits of the root directory
+	UID    uint32 // owner of the root directory
+	GID    uint32 // group of the root directory
+}
+
+// NewTmpfs makes a tmpfs that no path leads to. It needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace
+// (EPERM otherwise), and Linux 5.2 (ENOSYS before). A kernel without huge pages gets none, whatever Huge says.
+func NewTmpfs(options TmpfsOptions) (*Store, error) {
+	mount, err := mountTmpfs(options)
+	if errors.Is(err, unix.EINVAL) && options.Huge != "" {
+		options.Huge = ""
+		mount, err = mountTmpfs(options)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return StoreOnMount(mount)
+}
+
+// StoreOnMount makes a store of a detached mount's descriptor, which it takes over (and closes if it fails).
+func StoreOnMount(mount int) (*Store, error) {
+	root, err := storeCalls.openat(mount, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		_ = storeCalls.close(mount)
+		return nil, fmt.Errorf("opening the store's root: %w", err)
+	}
+	store := &Store{root: root, mount: mount}
+	store.handles = store.probeHandles()
+	return store, nil
+}
+
+// MountTmpfs is NewTmpfs's first half: it returns the descriptor of the detached mount, which may be handed to another
+// process and made a store there by StoreOnMount.
+func MountTmpfs(options TmpfsOptions) (int, error) { return mountTmpfs(options) }
+
+func mountTmpfs(options TmpfsOptions) (int, error) {
+	context, err := storeCalls.fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("opening a tmpfs context: %w", err)
+	}
+	defer storeCalls.close(context)
+	parameters := append(limitParameters(options),
+		parameter{"mode", strconv.FormatUint(uint64(options.Mode), 8)},
+		parameter{"uid", strconv.FormatUint(uint64(options.UID), 10)},
+		parameter{"gid", strconv.FormatUint(uint64(options.GID), 10)},
+		parameter{"source", "shmfs"})
+	if err := configure(context, parameters); err != nil {
+		return -1, err
+	}
+	// Inode numbers are node ids, so they must never come round: 64 bits where the kernel offers them (5.9 and later).
+	if err := storeCalls.fsconfigFlag(context, "inode64"); err != nil && !errors.Is(err, unix.EINVAL) {
+		return -1, fmt.Errorf("setting the store's inode64: %w", err)
+	}
+	if err := storeCalls.fsconfigCreate(context); err != nil {
+		return -1, fmt.Errorf("creating the store's tmpfs: %w", err)
+	}
+	mount, err := storeCalls.fsmount(context, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
+	if err != nil {
+		return -1, fmt.Errorf("mounting the store's tmpfs: %w", err)
+	}
+	return mount, nil
+}
+
+// OpenDirectory makes a store of an existing directory. What it holds outlives the daemon. Only one store at a time may
+// use a directory: EWOULDBLOCK when another does.
+func OpenDirectory(path string) (*Store, error) {
+	root, err := storeCalls.openat(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store directory %s: %w", path, err)
+	}
+	if err := storeCalls.flock(root, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = storeCalls.close(root)
+		return nil, fmt.Errorf("locking the store directory %s (another shmfs uses it?): %w", path, err)
+	}
+	store := &Store{root: root, mount: -1, persistent: true}
+	store.handles = store.probeHandles()
+	return store, nil
+}
+
+// Limit changes a live tmpfs store's Size, Inodes and Huge; the other options are ignored. EINVAL when it holds more than
+// the new limits allow; then nothing has changed. EOPNOTSUPP for a directory.
+func (s *Store) Limit(options TmpfsOptions) error {
+	if s.mount < 0 {
+		return fmt.Errorf("limiting a directory store: %w", unix.EOPNOTSUPP)
+	}
+	context, err := storeCalls.fspick(s.mount, "", unix.FSPICK_EMPTY_PATH|unix.FSPICK_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("picking the store: %w", err)
+	}
+	defer storeCalls.close(context)
+	if err := configure(context, limitParameters(options)); err != nil {
+		return err
+	}
+	if err := storeCalls.reconfigure(context); err != nil {
+		return fmt.Errorf("changing the store's limits: %w", err)
+	}
+	return nil
+}
+
+type parameter struct{ key, value string }
+
+func limitParameters(options TmpfsOptions) []parameter {
+	parameters := []parameter{
+		{"size", strconv.FormatInt(options.Size, 10)},
+		{"nr_inodes", strconv.FormatInt(options.Inodes, 10)},
+	}
+	if options.Huge != "" {
+		parameters = append(parameters, parameter{"huge", options.Huge})
+	}
+	return parameters
+}
+
+func configure(context int, parameters []parameter) error {
+	for _, p := range parameters {
+		if err := storeCalls.fsconfigString(context, p.key, p.value); err != nil {
+			return fmt.Errorf("setting the store's %s=%s: %w", p.key, p.value, err)
+		}
+	}
+	return nil
+}
+
+// Root is the root directory's descriptor, for the *at calls. It belongs to the store.
+func (s *Store) Root() int { return s.root }
+
+// Persistent says whether what the store holds outlives the daemon.
+func (s *Store) Persistent() bool { return s.persistent }
+
+// HandsOutHandles says whether Identify and Reopen work: they need CAP_DAC_READ_SEARCH and a file system that exports.
+func (s *Store) HandsOutHandles() bool { return s.handles }
+
+// Identify returns the handle of the inode that descriptor (O_PATH or ordinary) is open on; EOPNOTSUPP where
+// HandsOutHandles is false. Mirrors name_to_handle_at(2) with AT_EMPTY_PATH.
+func (s *Store) Identify(descriptor int) (FileHandle, error) {
+	handle, _, err := storeCalls.nameToHandle(descriptor, "", unix.AT_EMPTY_PATH)
+	if err != nil {
+		return "", fmt.Errorf("identifying an inode: %w", err)
+	}
+	return newFileHandle(handle), nil
+}
+
+// Reopen opens the inode a handle names and returns a new descriptor, the caller's to close. ESTALE when the inode is gone.
+// Mirrors open_by_handle_at(2); flags are open(2)'s, O_CLOEXEC is added.
+func (s *Store) Reopen(handle FileHandle, flags int) (int, error) {
+	unpacked, err := handle.unpack()
+	if err != nil {
+		return -1, err
+	}
+	descriptor, err := storeCalls.openByHandle(s.root, unpacked, flags|unix.O_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("reopening an inode: %w", err)
+	}
+	return descriptor, nil
+}
+
+// Usage returns the file system's own figures (statfs(2)).
+func (s *Store) Usage() (unix.Statfs_t, error) {
+	var figures unix.Statfs_t
+	if err := storeCalls.fstatfs(s.root, &figures); err != nil {
+		return figures, fmt.Errorf("reading the store's usage: %w", err)
+	}
+	return figures, nil
+}
+
+// Close gives the descriptors back. A tmpfs store's memory is freed when the last mapping and descriptor of it is gone too.
+func (s *Store) Close() error {
+	err := storeCalls.close(s.root)
+	if s.mount >= 0 {
+		err = errors.Join(err, storeCalls.close(s.mount))
+	}
+	return err
+}
+
+// probeHandles tries the round trip once on the root: some file systems hand out handles they cannot open.
+func (s *Store) probeHandles() bool {
+	handle, err := s.Identify(s.root)
+	if err != nil {
+		return false
+	}
+	descriptor, err := s.Reopen(handle, unix.O_PATH)
+	if err != nil {
+		return false
+	}
+	return storeCalls.close(descriptor) == nil
+}
