@@ -1,0 +1,160 @@
+package objects
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Change is a set of attributes to set; nil leaves one as it is.
+type Change struct {
+	Mode           *uint32 // permission bits, setuid, setgid and sticky
+	UID, GID       *uint32
+	Size           *int64         // bytes, not negative
+	Atime, Mtime   *unix.Timespec // Nsec may be unix.UTIME_NOW
+	DropPrivileges bool           // clear setuid, setgid and file capabilities, as a write by an ordinary user does
+}
+
+// Stat returns a node's attributes.
+func (t *Tree) Stat(id uint64) (unix.Stat_t, error) {
+	var stat unix.Stat_t
+	descriptor, err := t.reach(id, unix.O_PATH)
+	if err != nil {
+		return stat, err
+	}
+	defer unix.Close(descriptor)
+	if err := unix.Fstat(descriptor, &stat); err != nil {
+		return stat, fmt.Errorf("reading attributes: %w", err)
+	}
+	stat.Ino = id
+	return stat, nil
+}
+
+// Statx returns a node's extended attributes with statx(2)'s mask.
+func (t *Tree) Statx(id uint64, mask uint32) (unix.Statx_t, error) {
+	var stat unix.Statx_t
+	descriptor, err := t.reach(id, unix.O_PATH)
+	if err != nil {
+		return stat, err
+	}
+	defer unix.Close(descriptor)
+	if err := unix.Statx(descriptor, "", unix.AT_EMPTY_PATH, int(mask), &stat); err != nil {
+		return stat, fmt.Errorf("reading attributes: %w", err)
+	}
+	stat.Ino = id
+	return stat, nil
+}
+
+// Change sets attributes and returns the node's attributes after it. Permission is the kernel's to check; what remains are
+// the store's own refusals, and under commit=strict ENOSPC for a size that does not fit.
+func (t *Tree) Change(id uint64, change Change) (unix.Stat_t, error) {
+	if change.Size != nil {
+		if err := t.resize(id, *change.Size); err != nil {
+			return unix.Stat_t{}, err
+		}
+	}
+	descriptor, err := t.reach(id, unix.O_PATH)
+	if err != nil {
+		return unix.Stat_t{}, err
+	}
+	defer unix.Close(descriptor)
+	if err := change.apply(descriptor); err != nil {
+		return unix.Stat_t{}, err
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(descriptor, &stat); err != nil {
+		return stat, fmt.Errorf("reading attributes: %w", err)
+	}
+	stat.Ino = id
+	return stat, nil
+}
+
+// apply sets everything but the size. The owner comes before the mode, since chown(2) clears mode bits, and the times come
+// last, since everything else moves them.
+func (c *Change) apply(descriptor int) error {
+	if c.UID != nil || c.GID != nil {
+		if err := unix.Fchownat(descriptor, "", orKeep(c.UID), orKeep(c.GID), unix.AT_EMPTY_PATH); err != nil {
+			return fmt.Errorf("changing the owner: %w", err)
+		}
+	}
+	if c.DropPrivileges {
+		if err := dropPrivileges(descriptor); err != nil {
+			return err
+		}
+	}
+	if c.Mode != nil {
+		if err := unix.Chmod(descriptorPath(descriptor), *c.Mode&0o7777); err != nil {
+			return fmt.Errorf("changing the mode: %w", err)
+		}
+	}
+	if c.Atime == nil && c.Mtime == nil {
+		return nil
+	}
+	times := []unix.Timespec{orOmit(c.Atime), orOmit(c.Mtime)}
+	if err := unix.UtimesNanoAt(descriptor, "", times, unix.AT_EMPTY_PATH); err != nil {
+		return fmt.Errorf("changing the times: %w", err)
+	}
+	return nil
+}
+
+// DropPrivileges clears what a write by an ordinary user clears.
+func (t *Tree) DropPrivileges(id uint64) error {
+	descriptor, err := t.reach(id, unix.O_PATH)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(descriptor)
+	return dropPrivileges(descriptor)
+}
+
+// DropSetgid clears setgid alone, as setting an access control list by somebody outside the file's group does.
+func (t *Tree) DropSetgid(id uint64) error {
+	stat, err := t.Stat(id)
+	if err != nil || stat.Mode&unix.S_ISGID == 0 {
+		return err
+	}
+	mode := stat.Mode & 0o7777 &^ unix.S_ISGID
+	_, err = t.Change(id, Change{Mode: &mode})
+	return err
+}
+
+func dropPrivileges(descriptor int) error {
+	var stat unix.Stat_t
+	if err := unix.Fstat(descriptor, &stat); err != nil {
+		return fmt.Errorf("reading attributes: %w", err)
+	}
+	if kept := withoutPrivileges(stat.Mode); kept != stat.Mode {
+		if err := unix.Chmod(descriptorPath(descriptor), kept&0o7777); err != nil {
+			return fmt.Errorf("clearing setuid and setgid: %w", err)
+		}
+	}
+	err := unix.Removexattr(descriptorPath(descriptor), "security.capability")
+	if err != nil && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("clearing file capabilities: %w", err)
+	}
+	return nil
+}
+
+// withoutPrivileges clears setuid, and setgid where it means privilege (with group execution).
+func withoutPrivileges(mode uint32) uint32 {
+	mode &^= unix.S_ISUID
+	if mode&unix.S_IXGRP != 0 {
+		mode &^= unix.S_ISGID
+	}
+	return mode
+}
+
+func orKeep(id *uint32) int {
+	if id == nil {
+		return -1
+	}
+	return int(*id)
+}
+
+func orOmit(time *unix.Timespec) unix.Timespec {
+	if time == nil {
+		return unix.Timespec{Nsec: unix.UTIME_OMIT}
+	}
+	return *time
+}

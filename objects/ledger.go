@@ -1,0 +1,121 @@
+package objects
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pageSize is the unit in which sizes are charged, in bytes: the memory a byte takes at least.
+var pageSize = int64(unix.Getpagesize())
+
+// Ledger counts the bytes promised under commit=strict against a limit. What is charged can be touched at any time without
+// SIGBUS, so the sum never exceeds the limit except where a lowered limit would break a promise, which SetLimit refuses.
+//
+// Its methods may be called concurrently.
+type Ledger struct {
+	mu       sync.Mutex
+	limit    int64         // bytes; 0: no limit; guarded by mu
+	used     int64         // bytes; guarded by mu
+	refunded chan struct{} // closed at the next refund, when somebody waits for it; guarded by mu
+}
+
+// NewLedger returns an empty ledger; limit is in bytes, 0 for none.
+func NewLedger(limit int64) *Ledger { return &Ledger{limit: limit} }
+
+// Start sets what is charged already, before anything else is charged.
+func (l *Ledger) Start(used int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.used = used
+}
+
+// Charge takes bytes (not negative) out of what is left, or fails with ENOSPC and takes nothing. It waits up to patience
+// for refunds that make it fit.
+func (l *Ledger) Charge(bytes int64, patience time.Duration) error {
+	var timeout <-chan time.Time
+	for {
+		refunded, fits := l.tryCharge(bytes)
+		if fits {
+			return nil
+		}
+		if patience <= 0 {
+			return fmt.Errorf("charging %d bytes: %w", bytes, unix.ENOSPC)
+		}
+		if timeout == nil {
+			timeout = time.After(patience)
+		}
+		select {
+		case <-refunded:
+		case <-timeout:
+			patience = 0
+		}
+	}
+}
+
+func (l *Ledger) tryCharge(bytes int64) (refunded <-chan struct{}, fits bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.limit == 0 || bytes <= l.limit-l.used {
+		l.used += bytes
+		return nil, true
+	}
+	if l.refunded == nil {
+		l.refunded = make(chan struct{})
+	}
+	return l.refunded, false
+}
+
+// ChargeUpTo takes as much of bytes as is left in whole pages and returns what it took.
+func (l *Ledger) ChargeUpTo(bytes int64) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.limit != 0 {
+		bytes = min(bytes, max(0, l.limit-l.used)/pageSize*pageSize)
+	}
+	l.used += bytes
+	return bytes
+}
+
+// Refund gives charged bytes back.
+func (l *Ledger) Refund(bytes int64) {
+	if bytes == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.used -= bytes
+	if l.refunded != nil {
+		close(l.refunded)
+		l.refunded = nil
+	}
+}
+
+// SetLimit changes the limit; EINVAL when more than that is charged already.
+func (l *Ledger) SetLimit(limit int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if limit != 0 && l.used > limit {
+		return fmt.Errorf("limit of %d bytes with %d charged: %w", limit, l.used, unix.EINVAL)
+	}
+	l.limit = limit
+	return nil
+}
+
+// Figures returns the limit (0: none) and what is charged, in bytes.
+func (l *Ledger) Figures() (limit, used int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.limit, l.used
+}
+
+// pages rounds a size up to whole pages, in bytes. Sizes near the largest are cut down to whole pages instead.
+func pages(size int64) int64 {
+	const largest = 1<<63 - 1
+	if size > largest-pageSize {
+		return largest / pageSize * pageSize
+	}
+	return (size + pageSize - 1) / pageSize * pageSize
+}

@@ -1,0 +1,214 @@
+package objects
+
+import (
+	"sync"
+
+	"shmfs/mmapcore"
+
+	"golang.org/x/sys/unix"
+)
+
+// RootID is the id of the root directory, whatever its inode number.
+const RootID uint64 = 1
+
+// Node is one inode of the store that somebody knows by its id.
+type Node struct {
+	id         uint64
+	handle     mmapcore.FileHandle // empty where the store hands none out; immutable
+	generation uint32              // immutable
+
+	// growth serialises what reads an inode's size and then changes it, so that charge and size move together.
+	growth      sync.Mutex
+	charged     int64 // bytes the ledger holds for this inode; guarded by growth
+	reservedEnd int64 // end, in bytes, of what fallocate reserved behind the file's end; guarded by growth
+
+	lookups uint64 // references the kernel holds; guarded by Tree.mu
+	held    int    // an O_PATH descriptor that keeps the inode, or -1; guarded by Tree.mu
+}
+
+// Entry is a node as a name lookup shows it: the caller owns one more reference, to be given back by Tree.Forget.
+type Entry struct {
+	ID         uint64
+	Generation uint32
+	Stat       unix.Stat_t
+}
+
+// nodeID maps a store's inode number to a node id. Inode 1 besides the root does not occur in the file systems a store may
+// stand on (it is tmpfs's root, and reserved for bad blocks in ext4).
+func (t *Tree) nodeID(inode uint64) uint64 {
+	if inode == t.rootInode {
+		return RootID
+	}
+	return inode
+}
+
+func (t *Tree) node(id uint64) *Node {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.nodes[id]
+}
+
+// refer returns the entry of a known node and counts one more reference; false when the node is unknown.
+func (t *Tree) refer(stat *unix.Stat_t) (Entry, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	node := t.nodes[t.nodeID(stat.Ino)]
+	if node == nil {
+		return Entry{}, false
+	}
+	node.lookups++
+	return t.entry(node, stat), true
+}
+
+func (t *Tree) entry(node *Node, stat *unix.Stat_t) Entry {
+	stat.Ino = node.id
+	return Entry{ID: node.id, Generation: node.generation, Stat: *stat}
+}
+
+// adopt makes the inode that descriptor is open on known, counts one reference and returns its entry. The descriptor stays
+// the caller's.
+func (t *Tree) adopt(descriptor int) (Entry, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(descriptor, &stat); err != nil {
+		return Entry{}, err
+	}
+	if entry, known := t.refer(&stat); known {
+		return entry, nil
+	}
+	node, err := t.newNode(descriptor, &stat)
+	if err != nil {
+		return Entry{}, err
+	}
+	entry := t.insert(node, &stat)
+	t.settle(descriptor) // its last name may have gone since the link count was read
+	return entry, nil
+}
+
+func (t *Tree) insert(node *Node, stat *unix.Stat_t) Entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if other := t.nodes[node.id]; other != nil { // another lookup was faster
+		closeHeld(node.held)
+		node = other
+	} else {
+		t.nodes[node.id] = node
+		if node.held >= 0 {
+			t.orphans.Add(1)
+		}
+	}
+	node.lookups++
+	return t.entry(node, stat)
+}
+
+// newNode prepares a node that is in no table yet. An inode that cannot be found again by handle and name is held.
+func (t *Tree) newNode(descriptor int, stat *unix.Stat_t) (*Node, error) {
+	node := &Node{id: t.nodeID(stat.Ino), held: -1, charged: t.standingCharge(stat)}
+	if node.charged > pages(stat.Size) {
+		node.reservedEnd = node.charged
+	}
+	if t.store.HandsOutHandles() {
+		handle, err := t.store.Identify(descriptor)
+		if err != nil {
+			return nil, err
+		}
+		node.handle = handle
+		node.generation = handle.Generation()
+	}
+	if node.handle != "" && stat.Nlink > 0 {
+		return node, nil
+	}
+	held, err := duplicate(descriptor)
+	if err != nil {
+		return nil, err
+	}
+	node.held = held
+	return node, nil
+}
+
+// Forget gives back count references to a node. A node without references is dropped when its inode has no name left (or
+// cannot be found again); then the inode's memory is free unless a mapping still holds it.
+func (t *Tree) Forget(id, count uint64) {
+	if id == RootID {
+		return
+	}
+	t.mu.Lock()
+	node := t.nodes[id]
+	if node == nil {
+		t.mu.Unlock()
+		return
+	}
+	node.lookups -= min(count, node.lookups)
+	drop := node.lookups == 0 && node.held >= 0
+	if drop {
+		delete(t.nodes, id)
+	}
+	t.mu.Unlock()
+	if drop {
+		t.dispose(node)
+	}
+}
+
+// settle brings a node in line with its inode's link count after a name came or went: without a name it is held by a
+// descriptor while referred to and dropped otherwise, with a name it need not be held. The count is read under the lock, so
+// that of two changes at once the later sees the truth.
+func (t *Tree) settle(descriptor int) {
+	t.mu.Lock()
+	var stat unix.Stat_t
+	if unix.Fstat(descriptor, &stat) != nil {
+		t.mu.Unlock()
+		return
+	}
+	node := t.nodes[t.nodeID(stat.Ino)]
+	drop := false
+	switch {
+	case node == nil:
+	case stat.Nlink > 0:
+		if node.handle != "" && node.held >= 0 {
+			closeHeld(node.held)
+			node.held = -1
+			t.orphans.Add(-1)
+		}
+	case node.lookups == 0:
+		delete(t.nodes, node.id)
+		drop = true
+	case node.held < 0:
+		// Should this fail for want of descriptors, the inode lives on as long as it is open or mapped.
+		if held, err := duplicate(descriptor); err == nil {
+			node.held = held
+			t.orphans.Add(1)
+		}
+	}
+	t.mu.Unlock()
+	if drop {
+		t.dispose(node)
+	}
+}
+
+// dispose frees what a node that is in no table any more holds. Its charge goes back to the ledger, unless the inode has a
+// name and is forgotten only because it cannot be found again by handle.
+func (t *Tree) dispose(node *Node) {
+	named := false
+	if node.held >= 0 {
+		var stat unix.Stat_t
+		named = unix.Fstat(node.held, &stat) == nil && stat.Nlink > 0
+		closeHeld(node.held)
+		t.orphans.Add(-1)
+	}
+	if t.ledger == nil || named {
+		return
+	}
+	node.growth.Lock()
+	defer node.growth.Unlock()
+	t.ledger.Refund(node.charged)
+	node.charged = 0
+}
+
+func duplicate(descriptor int) (int, error) {
+	return unix.FcntlInt(uintptr(descriptor), unix.F_DUPFD_CLOEXEC, 0)
+}
+
+func closeHeld(descriptor int) {
+	if descriptor >= 0 {
+		_ = unix.Close(descriptor)
+	}
+}

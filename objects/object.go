@@ -1,0 +1,229 @@
+package objects
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"shmfs/mmapcore"
+
+	"golang.org/x/sys/unix"
+)
+
+// Object is the open region of a regular file's node. One Object may serve any number of handles; its methods may be called
+// concurrently, except Close.
+type Object struct {
+	tree   *Tree
+	node   *Node
+	region *mmapcore.Region
+}
+
+// patience is how long growth waits when memory does not suffice but inodes without a name are about to go: the kernel tells
+// of the last close and the last munmap only afterwards, where tmpfs has freed them when the call returns.
+const patience = 50 * time.Millisecond
+
+// Open opens a regular file's region. writable asks for a region that can be changed (EROFS, EACCES where the store refuses).
+func (t *Tree) Open(id uint64, writable bool) (*Object, error) {
+	node := t.node(id)
+	if node == nil {
+		return nil, fmt.Errorf("node %d: %w", id, unix.ESTALE)
+	}
+	mode := unix.O_RDONLY
+	if writable {
+		mode = unix.O_RDWR
+	}
+	descriptor, err := t.reach(id, mode|unix.O_NOFOLLOW|unix.O_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	return &Object{tree: t, node: node, region: mmapcore.NewRegion(descriptor)}, nil
+}
+
+// Region is the open backing file. It belongs to the object.
+func (o *Object) Region() *mmapcore.Region { return o.region }
+
+// Close gives the region back.
+func (o *Object) Close() error { return o.region.Close() }
+
+// ReadAt reads len(into) bytes at offset, fewer at the end of the file.
+func (o *Object) ReadAt(into []byte, offset int64) (int, error) {
+	return o.region.ReadAt(into, offset)
+}
+
+// WriteAt writes data at offset and returns how much of it was written. Under commit=strict growth is charged first: what
+// fits is written as tmpfs does, and ENOSPC comes when nothing does.
+func (o *Object) WriteAt(data []byte, offset int64) (int, error) {
+	if o.tree.ledger == nil {
+		return o.region.WriteAt(data, offset)
+	}
+	o.node.growth.Lock()
+	defer o.node.growth.Unlock()
+	size, err := o.region.Size()
+	if err != nil {
+		return 0, err
+	}
+	if end := offset + int64(len(data)); end > size {
+		fits, err := o.chargeWrite(size, offset, end)
+		if err != nil {
+			return 0, err
+		}
+		data = data[:fits]
+	}
+	n, err := o.region.WriteAt(data, offset)
+	return n, errors.Join(err, o.recharge())
+}
+
+// chargeWrite charges a write that ends at end, beyond size, and returns how many bytes of it may be written. The gap between
+// size and offset shows zeros even where a mapping has scribbled past the old end.
+func (o *Object) chargeWrite(size, offset, end int64) (int64, error) {
+	short := pages(end) - o.node.charged
+	if short <= 0 {
+		return end - offset, o.closeGap(size, offset)
+	}
+	if err := o.charge(short); err != nil {
+		granted := o.tree.ledger.ChargeUpTo(short)
+		o.node.charged += granted
+		if o.node.charged <= offset {
+			return 0, errors.Join(err, o.recharge())
+		}
+		end = o.node.charged
+	}
+	if err := o.reserve(size, end); err != nil {
+		return 0, errors.Join(err, o.recharge())
+	}
+	return end - offset, o.closeGap(size, offset)
+}
+
+func (o *Object) closeGap(size, offset int64) error {
+	if offset <= size {
+		return nil
+	}
+	return o.region.Resize(offset)
+}
+
+// charge takes bytes from the ledger for this node. The caller holds growth.
+func (o *Object) charge(bytes int64) error {
+	if bytes <= 0 {
+		return nil
+	}
+	wait := patience
+	if o.tree.orphans.Load() == 0 {
+		wait = 0
+	}
+	if err := o.tree.ledger.Charge(bytes, wait); err != nil {
+		return err
+	}
+	o.node.charged += bytes
+	return nil
+}
+
+// reserve makes sure that a directory store's disk has room for the bytes between two sizes; a tmpfs's memory is promised by
+// the ledger alone.
+func (o *Object) reserve(size, end int64) error {
+	if !o.tree.store.Persistent() || end <= size {
+		return nil
+	}
+	return o.region.Reserve(size, end-size, true)
+}
+
+// recharge gives back what neither the file's size nor what fallocate reserved behind its end asks for, after a change that
+// may have failed half-way. The caller holds growth.
+func (o *Object) recharge() error {
+	size, err := o.region.Size()
+	if err != nil {
+		return err
+	}
+	if excess := o.node.charged - max(pages(size), o.node.reservedEnd); excess > 0 {
+		o.tree.ledger.Refund(excess)
+		o.node.charged -= excess
+	}
+	return nil
+}
+
+// Resize sets the size in bytes (not negative). Growing shows zeros. Under commit=strict ENOSPC when it does not fit.
+func (o *Object) Resize(size int64) error {
+	o.node.growth.Lock()
+	defer o.node.growth.Unlock()
+	if o.tree.ledger == nil {
+		return o.region.Resize(size)
+	}
+	before, err := o.region.Size()
+	if err != nil {
+		return err
+	}
+	if err := o.charge(pages(size) - o.node.charged); err != nil {
+		return err
+	}
+	if err := o.reserve(before, size); err != nil {
+		return errors.Join(err, o.recharge())
+	}
+	err = o.region.Resize(size)
+	if err == nil && size <= before {
+		o.node.reservedEnd = 0 // shrinking, even to the same size, frees what was allocated behind the end
+	}
+	return errors.Join(err, o.recharge())
+}
+
+func (t *Tree) resize(id uint64, size int64) error {
+	object, err := t.Open(id, true)
+	if err != nil {
+		return err
+	}
+	defer object.Close()
+	return object.Resize(size)
+}
+
+// Truncate empties the file as O_TRUNC does: the times move even if it was empty.
+func (o *Object) Truncate() error {
+	if err := o.Resize(0); err != nil {
+		return err
+	}
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Nsec: unix.UTIME_NOW}}
+	if err := unix.UtimesNanoAt(o.region.Descriptor(), "", times, unix.AT_EMPTY_PATH); err != nil {
+		return fmt.Errorf("moving the times of a truncated file: %w", err)
+	}
+	return nil
+}
+
+// Allocate does what fallocate(2) does on tmpfs, with its modes: 0, FALLOC_FL_KEEP_SIZE, and FALLOC_FL_PUNCH_HOLE with
+// FALLOC_FL_KEEP_SIZE. EOPNOTSUPP for any other.
+func (o *Object) Allocate(mode uint32, offset, length int64) error {
+	if offset < 0 || length <= 0 {
+		return fmt.Errorf("allocating %d bytes at %d: %w", length, offset, unix.EINVAL)
+	}
+	if offset > 1<<63-1-length {
+		return fmt.Errorf("allocating %d bytes at %d: %w", length, offset, unix.EFBIG)
+	}
+	switch mode {
+	case unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE:
+		return o.punch(offset, length)
+	case 0, unix.FALLOC_FL_KEEP_SIZE:
+		return o.allocate(offset, length, mode != 0)
+	}
+	return fmt.Errorf("allocation mode %#x: %w", mode, unix.EOPNOTSUPP)
+}
+
+// punch frees memory. On a disk under commit=strict the blocks stay reserved, since a later touch must not fail.
+func (o *Object) punch(offset, length int64) error {
+	if o.tree.ledger != nil && o.tree.store.Persistent() {
+		return o.region.Zero(offset, length)
+	}
+	return o.region.Punch(offset, length)
+}
+
+func (o *Object) allocate(offset, length int64, keepSize bool) error {
+	o.node.growth.Lock()
+	defer o.node.growth.Unlock()
+	if o.tree.ledger == nil {
+		return o.region.Reserve(offset, length, keepSize)
+	}
+	end := pages(offset + length)
+	if err := o.charge(end - o.node.charged); err != nil {
+		return err
+	}
+	err := o.region.Reserve(offset, length, keepSize)
+	if err == nil && keepSize {
+		o.node.reservedEnd = max(o.node.reservedEnd, end)
+	}
+	return errors.Join(err, o.recharge())
+}

@@ -1,0 +1,68 @@
+package objects
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Unlink removes a name that is not a directory's (EISDIR). What it named lives on while it is referred to, open or mapped.
+func (t *Tree) Unlink(parent uint64, name string) error { return t.remove(parent, name, 0) }
+
+// Rmdir removes an empty directory (ENOTEMPTY, ENOTDIR).
+func (t *Tree) Rmdir(parent uint64, name string) error {
+	return t.remove(parent, name, unix.AT_REMOVEDIR)
+}
+
+func (t *Tree) remove(parent uint64, name string, flags int) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	return t.in(parent, func(directory int) error {
+		// Held before the name goes, so that the inode cannot be gone before its node is settled.
+		victim, err := openVictim(directory, name)
+		if err != nil {
+			return fmt.Errorf("removing %q: %w", name, err)
+		}
+		defer unix.Close(victim)
+		if err := unix.Unlinkat(directory, name, flags); err != nil {
+			return fmt.Errorf("removing %q: %w", name, err)
+		}
+		t.settle(victim)
+		return nil
+	})
+}
+
+// Rename moves a name, with renameat2(2)'s flags (RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT) and errors.
+func (t *Tree) Rename(oldParent uint64, oldName string, newParent uint64, newName string, flags uint) error {
+	if err := errors.Join(checkName(oldName), checkName(newName)); err != nil {
+		return err
+	}
+	return t.in(oldParent, func(from int) error {
+		return t.in(newParent, func(to int) error {
+			return t.rename(from, oldName, to, newName, flags)
+		})
+	})
+}
+
+func (t *Tree) rename(from int, oldName string, to int, newName string, flags uint) error {
+	victim, err := openVictim(to, newName)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)
+	}
+	if err == nil {
+		defer unix.Close(victim)
+	}
+	if err := unix.Renameat2(from, oldName, to, newName, flags); err != nil {
+		return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)
+	}
+	if err == nil {
+		t.settle(victim)
+	}
+	return nil
+}
+
+func openVictim(directory int, name string) (int, error) {
+	return unix.Openat(directory, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}

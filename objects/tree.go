@@ -1,0 +1,110 @@
+package objects
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"shmfs/mmapcore"
+
+	"golang.org/x/sys/unix"
+)
+
+// Tree is the tree of names over one store. Its methods may be called concurrently.
+//
+// Every method that takes an id fails with ESTALE when no node of that id is known, or its inode is gone. Names are passed to
+// the store as they are; a name that leads elsewhere (empty, "." or "..", or with a slash) is refused with EINVAL.
+type Tree struct {
+	store     *mmapcore.Store
+	ledger    *Ledger // nil under commit=lazy; immutable
+	rootInode uint64  // immutable
+	caller    callerSwitch
+
+	// orphans counts the nodes held by a descriptor: while there are any, memory may be about to come free.
+	orphans atomic.Int64
+
+	mu    sync.RWMutex
+	nodes map[uint64]*Node // by id; guarded by mu
+}
+
+// New returns the tree over a store. With a ledger, sizes are charged to it when they are set (commit=strict), beginning with
+// what the store already holds; without one, memory is taken when it is touched (commit=lazy). The tree takes the store over.
+func New(store *mmapcore.Store, ledger *Ledger) (*Tree, error) {
+	tree := &Tree{store: store, ledger: ledger, nodes: make(map[uint64]*Node), caller: newCallerSwitch()}
+	var stat unix.Stat_t
+	if err := unix.Fstat(store.Root(), &stat); err != nil {
+		return nil, fmt.Errorf("reading the store's root: %w", err)
+	}
+	tree.rootInode = stat.Ino
+	if _, err := tree.adopt(store.Root()); err != nil {
+		return nil, fmt.Errorf("adopting the store's root: %w", err)
+	}
+	if ledger == nil || !store.Persistent() {
+		return tree, nil
+	}
+	standing, err := tree.recount()
+	if err != nil {
+		return nil, fmt.Errorf("counting what the store holds: %w", err)
+	}
+	ledger.Start(standing)
+	return tree, nil
+}
+
+// Close gives back every descriptor, the store's too. No method may be running.
+func (t *Tree) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, node := range t.nodes {
+		closeHeld(node.held)
+		delete(t.nodes, id)
+	}
+	return t.store.Close()
+}
+
+// reach opens a node's inode; the descriptor is the caller's. flags are open(2)'s.
+func (t *Tree) reach(id uint64, flags int) (int, error) {
+	node := t.node(id)
+	if node == nil {
+		return -1, fmt.Errorf("node %d: %w", id, unix.ESTALE)
+	}
+	if node.handle != "" {
+		return t.store.Reopen(node.handle, flags)
+	}
+	// The lock keeps Forget from closing the descriptor meanwhile.
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if node.held < 0 || t.nodes[id] != node {
+		return -1, fmt.Errorf("node %d: %w", id, unix.ESTALE)
+	}
+	if flags&unix.O_PATH != 0 {
+		return duplicate(node.held)
+	}
+	return unix.Open(descriptorPath(node.held), flags|unix.O_CLOEXEC, 0)
+}
+
+// in runs f with a descriptor of the directory id.
+func (t *Tree) in(id uint64, f func(directory int) error) error {
+	directory, err := t.reach(id, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(directory)
+	return f(directory)
+}
+
+// descriptorPath names what an O_PATH descriptor is open on, for the calls that take no such descriptor.
+func descriptorPath(descriptor int) string { return "/proc/self/fd/" + strconv.Itoa(descriptor) }
+
+// checkName refuses what would lead out of the directory it is looked up in.
+func checkName(name string) error {
+	if name == "" || name == "." || name == ".." {
+		return fmt.Errorf("name %q: %w", name, unix.EINVAL)
+	}
+	for i := range len(name) {
+		if name[i] == '/' || name[i] == 0 {
+			return fmt.Errorf("name %q: %w", name, unix.EINVAL)
+		}
+	}
+	return nil
+}

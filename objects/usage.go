@@ -1,0 +1,121 @@
+package objects
+
+import (
+	"fmt"
+
+	"shmfs/mmapcore"
+
+	"golang.org/x/sys/unix"
+)
+
+// Usage returns statfs(2) figures. Under commit=strict the blocks are those of the ledger: what is promised is not free.
+func (t *Tree) Usage() (unix.Statfs_t, error) {
+	figures, err := t.store.Usage()
+	if err != nil || t.ledger == nil {
+		return figures, err
+	}
+	limit, used := t.ledger.Figures()
+	if limit == 0 {
+		return figures, nil
+	}
+	left := uint64(max(0, limit-used) / figures.Bsize)
+	if t.store.Persistent() {
+		left = min(left, figures.Bavail) // others fill the disk too
+	}
+	figures.Blocks = uint64(limit / figures.Bsize)
+	figures.Bfree = left
+	figures.Bavail = left
+	return figures, nil
+}
+
+// standingCharge is what an inode that is already there is charged: its size, and what is allocated behind its end.
+func (t *Tree) standingCharge(stat *unix.Stat_t) int64 {
+	if t.ledger == nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return 0
+	}
+	const blockSize = 512 // of st_blocks, whatever st_blksize
+	return max(pages(stat.Size), pages(stat.Blocks*blockSize))
+}
+
+// recount adds up the standing charges of everything below the root, each inode once.
+func (t *Tree) recount() (int64, error) {
+	seen := make(map[uint64]struct{})
+	var total int64
+	var walk func(directory int) error
+	walk = func(directory int) error {
+		listing := &Listing{descriptor: directory}
+		return listing.each(func(name string) error {
+			var stat unix.Stat_t
+			if err := unix.Fstatat(directory, name, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+				return fmt.Errorf("reading attributes of %q: %w", name, err)
+			}
+			if _, again := seen[stat.Ino]; again {
+				return nil
+			}
+			seen[stat.Ino] = struct{}{}
+			total += t.standingCharge(&stat)
+			if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
+				return nil
+			}
+			below, err := unix.Openat(directory, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return fmt.Errorf("opening %q: %w", name, err)
+			}
+			defer unix.Close(below)
+			return walk(below)
+		})
+	}
+	root, err := unix.Openat(t.store.Root(), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("opening the root: %w", err)
+	}
+	defer unix.Close(root)
+	return total, walk(root)
+}
+
+// each calls f for every name but "." and "..".
+func (l *Listing) each(f func(name string) error) error {
+	const size = 32 << 10
+	for cursor := int64(0); ; {
+		var names []string
+		before := cursor
+		err := l.Read(cursor, size, func(name Name) bool {
+			cursor = name.Cursor
+			if text := string(name.Bytes); text != "." && text != ".." {
+				names = append(names, text)
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := f(name); err != nil {
+				return err
+			}
+		}
+		if cursor == before {
+			return nil
+		}
+	}
+}
+
+// SetLimits changes the limits of a live tree: bytes and inodes, 0 for none, and the huge-page policy (empty: unchanged).
+// EINVAL when more is in use; then nothing has changed.
+func (t *Tree) SetLimits(size, inodes int64, huge string) error {
+	if t.ledger == nil {
+		return t.store.Limit(mmapcore.TmpfsOptions{Size: size, Inodes: inodes, Huge: huge})
+	}
+	before, _ := t.ledger.Figures()
+	if err := t.ledger.SetLimit(size); err != nil {
+		return err
+	}
+	if t.store.Persistent() {
+		return nil
+	}
+	if err := t.store.Limit(mmapcore.TmpfsOptions{Inodes: inodes, Huge: huge}); err != nil {
+		_ = t.ledger.SetLimit(before)
+		return err
+	}
+	return nil
+}
