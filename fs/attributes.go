@@ -1,0 +1,83 @@
+package fs
+
+import (
+	"time"
+
+	"shmfs/objects"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+func (f *Filesystem) getattr(r *fuse.GetattrRequest) {
+	stat, err := f.tree.Stat(uint64(r.Node))
+	f.answerAttributes(r, stat, err)
+}
+
+func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
+	change := changeOf(r)
+	if change.Size != nil && r.Valid.Handle() {
+		// The handle's right to write was checked at its open, and may be more than the mode allows now.
+		if done, err := f.resizeByHandle(uint64(r.Handle), *change.Size); err != nil {
+			f.fail(r, err)
+			return
+		} else if done {
+			change.Size = nil
+		}
+	}
+	stat, err := f.tree.Change(uint64(r.Node), change)
+	f.answerAttributes(r, stat, err)
+}
+
+func (f *Filesystem) resizeByHandle(id uint64, size int64) (done bool, err error) {
+	handle, err := f.handles.file(id)
+	if err != nil || !handle.opened.writable {
+		return false, err
+	}
+	return true, handle.opened.object.Resize(size)
+}
+
+func changeOf(r *fuse.SetattrRequest) objects.Change {
+	var change objects.Change
+	if r.Valid.Mode() {
+		mode := unixMode(r.Mode) & 0o7777
+		change.Mode = &mode
+	}
+	if r.Valid.Uid() {
+		change.UID = &r.Uid
+	}
+	if r.Valid.Gid() {
+		change.GID = &r.Gid
+	}
+	if r.Valid.Size() {
+		size := int64(r.Size)
+		change.Size = &size
+	}
+	change.Atime = timeOf(r.Valid.Atime(), r.Valid.AtimeNow(), r.Atime)
+	change.Mtime = timeOf(r.Valid.Mtime(), r.Valid.MtimeNow(), r.Mtime)
+	change.DropPrivileges = r.Valid&setattrKillPrivileges != 0
+	return change
+}
+
+func timeOf(set, now bool, at time.Time) *unix.Timespec {
+	if now {
+		return &unix.Timespec{Nsec: unix.UTIME_NOW}
+	}
+	if !set {
+		return nil
+	}
+	return &unix.Timespec{Sec: at.Unix(), Nsec: int64(at.Nanosecond())}
+}
+
+func (f *Filesystem) statfs(r *fuse.StatfsRequest) {
+	figures, err := f.tree.Usage()
+	if err != nil {
+		f.fail(r, err)
+		return
+	}
+	r.Respond(&fuse.StatfsResponse{
+		Blocks: figures.Blocks, Bfree: figures.Bfree, Bavail: figures.Bavail,
+		Files: figures.Files, Ffree: figures.Ffree,
+		Bsize: uint32(figures.Bsize), Frsize: uint32(figures.Frsize), Namelen: uint32(figures.Namelen),
+	})
+}

@@ -1,0 +1,72 @@
+package fs
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"shmfs/objects"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// A live mount is asked and changed through extended attributes of its root, which lead to the right daemon from any mount
+// namespace and carry the kernel's own permission check: trusted.* needs CAP_SYS_ADMIN, and user.* on a sticky directory its
+// owner, which is the only user an ordinary user's mount serves.
+const (
+	controlOptions = "options" // every option in force; writing it remounts
+	controlPID     = "pid"     // the daemon's process id
+)
+
+// controlPrefix is what the names of control attributes begin with.
+func controlPrefix() string {
+	if os.Geteuid() == 0 {
+		return "trusted.shmfs."
+	}
+	return "user.shmfs."
+}
+
+func (f *Filesystem) readControl(r *fuse.GetxattrRequest) (value []byte, handled bool, err error) {
+	if uint64(r.Node) != objects.RootID {
+		return nil, false, nil
+	}
+	switch r.Name {
+	case f.control + controlOptions:
+		return []byte(f.options.Load().String()), true, nil
+	case f.control + controlPID:
+		return []byte(strconv.Itoa(os.Getpid())), true, nil
+	}
+	return nil, false, nil
+}
+
+func (f *Filesystem) writeControl(r *fuse.SetxattrRequest) (handled bool, err error) {
+	if uint64(r.Node) != objects.RootID {
+		return false, nil
+	}
+	switch r.Name {
+	case f.control + controlOptions:
+		return true, f.applyRemount(string(r.Xattr))
+	case f.control + controlPID:
+		return true, fmt.Errorf("%s cannot be set: %w", r.Name, unix.EPERM)
+	}
+	return false, nil
+}
+
+// applyRemount changes the limits of the live mount.
+func (f *Filesystem) applyRemount(text string) error {
+	f.remount.Lock()
+	defer f.remount.Unlock()
+	changed, err := ParseRemount(text, *f.options.Load())
+	if err != nil {
+		f.log.Warn("remount refused", "options", text, "reason", err)
+		return fmt.Errorf("remount: %w: %w", err, unix.EINVAL)
+	}
+	if err := f.tree.SetLimits(changed.Size, changed.Inodes, changed.Huge); err != nil {
+		f.log.Warn("remount refused", "options", text, "reason", err)
+		return err
+	}
+	f.options.Store(&changed)
+	f.log.Info("remounted", "options", changed.String())
+	return nil
+}

@@ -1,0 +1,54 @@
+package fs
+
+import (
+	"errors"
+	"syscall"
+
+	"shmfs/mmapcore"
+
+	"bazil.org/fuse"
+)
+
+// errnos is the one place where an error that carries no errno of its own becomes one.
+var errnos = []struct {
+	err   error
+	errno syscall.Errno
+}{
+	{mmapcore.ErrClosed, syscall.EBADF},
+}
+
+// errnoOf returns the errno a client is told: the one the failing call gave, however wrapped, or EIO.
+func errnoOf(err error) syscall.Errno {
+	for _, known := range errnos {
+		if errors.Is(err, known.err) {
+			return known.errno
+		}
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return syscall.EIO
+}
+
+// ordinary says whether an errno is part of daily use, not worth more than a debug line.
+func ordinary(errno syscall.Errno) bool {
+	switch errno {
+	case syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ENFILE, syscall.EMFILE, syscall.ENOMEM, syscall.EPROTO:
+		return false
+	}
+	return true
+}
+
+// fail answers a request with an error.
+func (f *Filesystem) fail(request fuse.Request, err error) {
+	errno := errnoOf(err)
+	if ordinary(errno) {
+		if f.log.IsDebug() {
+			f.log.Debug("request failed", "request", request.String(), "errno", errno.Error(), "reason", err)
+		}
+	} else {
+		f.log.Warn("request failed", "request", request.String(), "errno", errno.Error(), "reason", err)
+	}
+	request.RespondError(errno)
+}

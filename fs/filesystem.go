@@ -1,0 +1,117 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"shmfs/mmapcore"
+	"shmfs/objects"
+
+	"bazil.org/fuse"
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+// Filesystem is one mount and the tree it shows.
+type Filesystem struct {
+	log        hclog.Logger
+	tree       *objects.Tree
+	conn       *fuse.Conn
+	descriptor int  // of /dev/fuse, for replies and ioctls; owned by conn
+	passthru   bool // immutable
+	agreed     agreement
+	control    string // prefix of the root's control attributes; immutable
+
+	options atomic.Pointer[Options] // replaced whole by a remount
+	remount sync.Mutex              // serialises remounts
+
+	handles  handleTable
+	openings openings
+	inflight inflight
+
+	idle    atomic.Int32   // goroutines that wait for a request
+	readers sync.WaitGroup // goroutines that read requests
+	broken  atomic.Pointer[error]
+}
+
+// ErrPassthroughUnavailable is Mount's error when passthrough is required and cannot be had.
+var ErrPassthroughUnavailable = errors.New("kernel passthrough is not available")
+
+// Mount makes the store, mounts, and has answered the kernel's INIT when it returns; Serve must be called at once, since
+// whoever touches the mount waits for it. mountpoint must be absolute.
+//
+// Root mounts by itself. Anybody else mounts through fusermount3 and gets cached mode. Errors wrap the errno of the call that
+// failed; ErrPassthroughUnavailable says what is missing.
+func Mount(mountpoint string, options Options, log hclog.Logger) (*Filesystem, error) {
+	unix.Umask(0) // the kernel has applied the caller's
+	tree, err := newTree(options)
+	if err != nil {
+		return nil, err
+	}
+	f := &Filesystem{log: log, tree: tree, control: controlPrefix()}
+	f.options.Store(&options)
+	f.handles.init()
+	f.openings.init()
+	f.inflight.init()
+	if err := f.connect(mountpoint, options); err != nil {
+		return nil, errors.Join(err, tree.Close())
+	}
+	return f, nil
+}
+
+func newTree(options Options) (*objects.Tree, error) {
+	store, err := newStore(options)
+	if err != nil {
+		return nil, err
+	}
+	var ledger *objects.Ledger
+	if options.Commit == Strict {
+		ledger = objects.NewLedger(options.Size)
+	}
+	tree, err := objects.New(store, ledger)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return tree, nil
+}
+
+func newStore(options Options) (*mmapcore.Store, error) {
+	if options.Store != "tmpfs" {
+		return mmapcore.OpenDirectory(options.Store)
+	}
+	limits := mmapcore.TmpfsOptions{
+		Size: options.Size, Inodes: options.Inodes, Huge: options.Huge,
+		Mode: options.Mode, UID: options.UID, GID: options.GID,
+	}
+	if options.Commit == Strict {
+		// The ledger is the limit. A second one in the store could refuse memory that was promised: a huge page reaches
+		// beyond what the size of its file charges.
+		limits.Size = 0
+	}
+	store, err := mmapcore.NewTmpfs(limits)
+	if errors.Is(err, unix.EPERM) {
+		return newUserStore(limits)
+	}
+	return store, err
+}
+
+// Mode says how clients share memory: "passthrough" or "cached".
+func (f *Filesystem) Mode() string {
+	if f.passthru {
+		return "passthrough"
+	}
+	return "cached"
+}
+
+// Protocol is the FUSE protocol version in use, as "7.N".
+func (f *Filesystem) Protocol() string { return fmt.Sprintf("7.%d", f.agreed.minor) }
+
+// Close frees the store and the connection. While the file system is mounted, clients see ENOTCONN from then on. No call of
+// Serve may be running.
+func (f *Filesystem) Close() error {
+	f.openings.closeAll(f)
+	f.handles.closeAll()
+	return errors.Join(f.conn.Close(), f.tree.Close())
+}

@@ -1,0 +1,88 @@
+package fs
+
+import (
+	"fmt"
+	"sync"
+
+	"shmfs/objects"
+
+	"golang.org/x/sys/unix"
+)
+
+// handle is one open(2) of a client: of a regular file or of a directory.
+type handle struct {
+	id      uint64           // immutable
+	node    uint64           // immutable
+	opened  *opened          // of a regular file, else nil; immutable
+	listing *objects.Listing // of a directory, else nil; immutable
+}
+
+// handleTable finds handles by the id the kernel knows them by.
+type handleTable struct {
+	mu   sync.RWMutex
+	next uint64             // guarded by mu
+	byID map[uint64]*handle // guarded by mu
+}
+
+func (h *handleTable) init() { h.byID = make(map[uint64]*handle) }
+
+// add gives a handle its id.
+func (h *handleTable) add(handle *handle) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next++
+	handle.id = h.next
+	h.byID[handle.id] = handle
+}
+
+func (h *handleTable) get(id uint64) (*handle, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	handle := h.byID[id]
+	if handle == nil {
+		return nil, fmt.Errorf("handle %d: %w", id, unix.EBADF)
+	}
+	return handle, nil
+}
+
+// file returns the handle of a regular file.
+func (h *handleTable) file(id uint64) (*handle, error) {
+	handle, err := h.get(id)
+	if err == nil && handle.opened == nil {
+		return nil, fmt.Errorf("handle %d is a directory's: %w", id, unix.EISDIR)
+	}
+	return handle, err
+}
+
+// directory returns the handle of a directory.
+func (h *handleTable) directory(id uint64) (*handle, error) {
+	handle, err := h.get(id)
+	if err == nil && handle.listing == nil {
+		return nil, fmt.Errorf("handle %d is not a directory's: %w", id, unix.ENOTDIR)
+	}
+	return handle, err
+}
+
+// take removes a handle and returns it.
+func (h *handleTable) take(id uint64) (*handle, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	handle := h.byID[id]
+	if handle == nil {
+		return nil, fmt.Errorf("handle %d: %w", id, unix.EBADF)
+	}
+	delete(h.byID, id)
+	return handle, nil
+}
+
+// closeAll closes the directories; openings.closeAll closes the files.
+func (h *handleTable) closeAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, handle := range h.byID {
+		if handle.listing != nil {
+			_ = handle.listing.Close()
+		}
+		delete(h.byID, id)
+	}
+}

@@ -1,0 +1,110 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"shmfs/objects"
+
+	"golang.org/x/sys/unix"
+)
+
+// opened is a regular file that some handle is open on. All handles of an inode share one, since the kernel wants one backing
+// id for as long as the inode is open anywhere.
+type opened struct {
+	node      uint64          // immutable
+	object    *objects.Object // immutable
+	writable  bool            // the region may be written; immutable
+	backingID int32           // in passthrough mode, else 0; immutable
+	shared    bool            // stands in openings.byNode; immutable
+	count     int             // handles; guarded by openings.mu
+}
+
+// openings holds what is open now.
+type openings struct {
+	// mu guards byNode and every count, and is held while a file is opened and registered, so that an inode never gets two
+	// backing ids.
+	mu     sync.Mutex
+	byNode map[uint64]*opened
+}
+
+func (o *openings) init() { o.byNode = make(map[uint64]*opened) }
+
+// open counts one more handle of a regular file, opening it at the first.
+func (f *Filesystem) open(node uint64, writable bool) (*opened, error) {
+	f.openings.mu.Lock()
+	defer f.openings.mu.Unlock()
+	known := f.openings.byNode[node]
+	if known != nil && (known.writable || !writable) {
+		known.count++
+		return known, nil
+	}
+	file, err := f.openFirst(node, writable)
+	if err != nil {
+		return nil, err
+	}
+	if known == nil {
+		file.shared = true
+		f.openings.byNode[node] = file
+	}
+	return file, nil
+}
+
+// openFirst opens a file for writing even for a reader, since later writers share what it opened. Where the store refuses
+// (an ordinary user's daemon, a file without write permission), readers make do with less.
+func (f *Filesystem) openFirst(node uint64, writable bool) (*opened, error) {
+	file := &opened{node: node, writable: true, count: 1}
+	var err error
+	file.object, err = f.tree.Open(node, true)
+	if err != nil && !writable && !errors.Is(err, unix.ESTALE) {
+		file.writable = false
+		file.object, err = f.tree.Open(node, false)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening node %d: %w", node, err)
+	}
+	if !f.passthru {
+		return file, nil
+	}
+	file.backingID, err = openBacking(f.descriptor, file.object.Region().Descriptor())
+	if err != nil {
+		return nil, errors.Join(err, file.object.Close())
+	}
+	return file, nil
+}
+
+// release counts one handle less and closes the file after the last.
+func (f *Filesystem) release(file *opened) {
+	f.openings.mu.Lock()
+	defer f.openings.mu.Unlock()
+	file.count--
+	if file.count > 0 {
+		return
+	}
+	if file.shared {
+		delete(f.openings.byNode, file.node)
+	}
+	f.closeOpened(file)
+}
+
+func (f *Filesystem) closeOpened(file *opened) {
+	if f.passthru {
+		if err := closeBacking(f.descriptor, file.backingID); err != nil {
+			f.log.Error("closing a backing file", "node", file.node, "reason", err)
+		}
+	}
+	if err := file.object.Close(); err != nil {
+		f.log.Error("closing an object", "node", file.node, "reason", err)
+	}
+}
+
+// closeAll closes every file when the mount is gone.
+func (o *openings) closeAll(f *Filesystem) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for node, file := range o.byNode {
+		_ = file.object.Close()
+		delete(o.byNode, node)
+	}
+}

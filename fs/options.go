@@ -1,0 +1,124 @@
+package fs
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Commit says when the bytes of an object are charged against the size of the mount.
+type Commit int
+
+const (
+	// Strict charges an object's size when it is set. What does not fit is refused by the call that asks for it.
+	Strict Commit = iota
+	// Lazy charges a page when it is first touched, as tmpfs does.
+	Lazy
+)
+
+// String returns the name that the option commit= takes.
+func (c Commit) String() string {
+	switch c {
+	case Strict:
+		return "strict"
+	case Lazy:
+		return "lazy"
+	}
+	return fmt.Sprintf("Commit(%d)", int(c))
+}
+
+// StoreTmpfs is the value of Options.Store that keeps the objects in memory.
+const StoreTmpfs = "tmpfs"
+
+// Options is everything that can be said about a mount. It is a plain value: two Options are the same mount exactly when
+// they are equal, and it may be copied and read by any number of goroutines.
+type Options struct {
+	// Size is the most bytes that all objects together may hold; 0 is no limit, as in tmpfs.
+	Size int64
+	// Inodes is the most files, directories and links there may be; 0 is no limit, as in tmpfs.
+	Inodes int64
+	// Mode is the permission bits of the root directory, at most 0o7777.
+	Mode uint32
+	// UID and GID own the root directory.
+	UID, GID uint32
+	// Huge says when huge pages back the objects: never, always, within_size or advise.
+	Huge string
+	// ReadOnly refuses every change, NoExec the execution of files.
+	ReadOnly, NoExec bool
+	// Commit says when bytes are charged against Size.
+	Commit Commit
+	// Store is where the objects are kept: StoreTmpfs, or the absolute path of a directory.
+	Store string
+	// RequirePassthrough makes a mount fail that would have to use page-cache mode.
+	RequirePassthrough bool
+	// Passthrough allows the kernel's passthrough where it can be had; false forces page-cache mode.
+	Passthrough bool
+	// AllowOther lets users other than the mounting one into the mount.
+	AllowOther bool
+	// FSName is the source that the mount table shows.
+	FSName string
+}
+
+// DefaultOptions returns what is in force when nothing is asked for: the defaults of tmpfs where tmpfs has the option,
+// owned by the user who runs this process.
+func DefaultOptions() Options {
+	pages := physicalMemory() / uint64(os.Getpagesize())
+	return Options{
+		Size:        int64(pages / 2 * uint64(os.Getpagesize())),
+		Inodes:      int64(pages / 2),
+		Mode:        0o1777,
+		UID:         uint32(os.Getuid()),
+		GID:         uint32(os.Getgid()),
+		Huge:        "advise",
+		Commit:      Strict,
+		Store:       StoreTmpfs,
+		Passthrough: true,
+		AllowOther:  os.Geteuid() == 0,
+		FSName:      "shmfs",
+	}
+}
+
+// String returns the options in the form ParseOptions reads, every one of them in force named, so that for any options o
+// that ParseOptions returned, ParseOptions(o.String()) returns o again, whoever calls it.
+func (o Options) String() string {
+	words := []string{
+		choice(o.ReadOnly, "ro", "rw"),
+		choice(o.NoExec, "noexec", "exec"),
+		"size=" + strconv.FormatInt(o.Size, 10),
+		"nr_inodes=" + strconv.FormatInt(o.Inodes, 10),
+		fmt.Sprintf("mode=%04o", o.Mode),
+		"uid=" + strconv.FormatUint(uint64(o.UID), 10),
+		"gid=" + strconv.FormatUint(uint64(o.GID), 10),
+		"huge=" + o.Huge,
+		"commit=" + o.Commit.String(),
+		"store=" + escapeValue(o.Store),
+		"passthrough=" + choice(o.Passthrough, "auto", "off"),
+		choice(o.AllowOther, "allow_other", "noallow_other"),
+		"fsname=" + escapeValue(o.FSName),
+	}
+	if o.RequirePassthrough {
+		words = append(words, "require-passthrough")
+	}
+	return strings.Join(words, ",")
+}
+
+func choice(condition bool, yes, no string) string {
+	if condition {
+		return yes
+	}
+	return no
+}
+
+// physicalMemory returns the bytes of physical memory, counted as tmpfs counts them for its percentages.
+var physicalMemory = sync.OnceValue(func() uint64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		// The call has no failure but a bad pointer, and without it no default limit could be had.
+		panic(fmt.Sprintf("asking the kernel for the size of memory: %v", err))
+	}
+	return uint64(info.Totalram) * uint64(info.Unit)
+})

@@ -1,0 +1,84 @@
+package fs
+
+import (
+	"sync"
+
+	"shmfs/objects"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// send writes one reply: header and body are in message already, but for the header's fields.
+func send(device int, unique uint64, message []byte) error {
+	le.PutUint32(message[0:], uint32(len(message)))
+	le.PutUint32(message[4:], 0)
+	le.PutUint64(message[8:], unique)
+	for {
+		_, err := unix.Write(device, message)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// answer replies to a request with a message whose first outHeaderSize bytes are left for the header. ENOENT says that the
+// caller was interrupted and does not wait any more: then whoever keeps something for it must take it back.
+func (f *Filesystem) answer(request fuse.Request, message []byte) error {
+	err := send(f.descriptor, uint64(request.Hdr().ID), message)
+	if err != nil && err != unix.ENOENT && err != unix.ENODEV {
+		f.log.Error("the kernel refused a reply", "request", request.String(), "bytes", len(message), "reason", err)
+		request.RespondError(unix.EIO)
+		return err
+	}
+	discard(request)
+	return err
+}
+
+// answerEmpty replies to a request that has nothing to return.
+func (f *Filesystem) answerEmpty(request fuse.Request, err error) {
+	if err != nil {
+		f.fail(request, err)
+		return
+	}
+	var message [outHeaderSize]byte
+	_ = f.answer(request, message[:])
+}
+
+// answerEntry replies with an entry, whose reference goes back if the kernel does not take it.
+func (f *Filesystem) answerEntry(request fuse.Request, entry objects.Entry, err error) {
+	if err != nil {
+		f.fail(request, err)
+		return
+	}
+	var message [outHeaderSize + entryOutSize]byte
+	putEntry(message[outHeaderSize:], &entry)
+	if f.answer(request, message[:]) != nil {
+		f.tree.Forget(entry.ID, 1)
+	}
+}
+
+func (f *Filesystem) answerAttributes(request fuse.Request, stat unix.Stat_t, err error) {
+	if err != nil {
+		f.fail(request, err)
+		return
+	}
+	var message [outHeaderSize + attrOutSize]byte
+	putAttrOut(message[outHeaderSize:], &stat)
+	_ = f.answer(request, message[:])
+}
+
+// answerBytes replies with data of any length.
+func (f *Filesystem) answerBytes(request fuse.Request, data []byte, err error) {
+	if err != nil {
+		f.fail(request, err)
+		return
+	}
+	_ = f.answer(request, append(make([]byte, outHeaderSize, outHeaderSize+len(data)), data...))
+}
+
+// buffers holds *[]byte for replies that carry file data.
+var buffers = sync.Pool{New: func() any {
+	buffer := make([]byte, outHeaderSize+maxPages*4096)
+	return &buffer
+}}

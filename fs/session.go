@@ -1,0 +1,103 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"syscall"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// maxIdle is how many goroutines at most wait for requests; one more than that ends after its request.
+const maxIdle = 4
+
+// Serve reads and answers requests until the file system is unmounted (nil) or the device fails.
+func (f *Filesystem) Serve() error {
+	f.spawnReader()
+	f.readers.Wait()
+	if err := f.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (f *Filesystem) spawnReader() {
+	f.idle.Add(1)
+	f.readers.Go(f.read)
+}
+
+// read serves requests one after the other. Whoever leaves none waiting starts another reader first, so that a request that
+// takes its time, or waits, holds up none behind it.
+func (f *Filesystem) read() {
+	for {
+		request, err := f.conn.ReadRequest()
+		if err != nil {
+			if f.goOn(err) {
+				continue
+			}
+			f.idle.Add(-1)
+			return
+		}
+		if f.idle.Add(-1) == 0 {
+			f.spawnReader()
+		}
+		f.serve(request)
+		if f.idle.Add(1) > maxIdle {
+			f.idle.Add(-1)
+			return
+		}
+	}
+}
+
+// goOn decides after a failed read whether to read again.
+func (f *Filesystem) goOn(err error) bool {
+	if errors.Is(err, io.EOF) {
+		return false // unmounted
+	}
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		f.log.Error("the kernel sent a message that cannot be decoded", "reason", err)
+		return true
+	}
+	switch errno {
+	case unix.ENOENT, unix.EINTR, unix.EAGAIN: // the request was interrupted before it was read
+		return true
+	case unix.ENODEV:
+		return false
+	}
+	err = fmt.Errorf("reading requests: %w", err)
+	f.broken.Store(&err)
+	return false
+}
+
+// serve answers one request. A panic is a bug: it costs the request, not the mount.
+func (f *Filesystem) serve(request fuse.Request) {
+	id := request.Hdr().ID
+	switch r := request.(type) {
+	case *fuse.InterruptRequest:
+		f.interrupt(r)
+		return
+	case *fuse.ForgetRequest:
+		f.tree.Forget(uint64(r.Node), r.N)
+		r.Respond()
+		return
+	case *fuse.BatchForgetRequest:
+		for _, one := range r.Forget {
+			f.tree.Forget(uint64(one.NodeID), one.N)
+		}
+		r.Respond()
+		return
+	}
+	f.inflight.begin(id)
+	defer f.inflight.end(id)
+	defer func() {
+		if cause := recover(); cause != nil {
+			f.log.Error("panic while serving a request", "cause", cause, "stack", string(debug.Stack()))
+			request.RespondError(unix.EIO)
+		}
+	}()
+	f.dispatch(request)
+}

@@ -1,0 +1,72 @@
+package fs
+
+import (
+	"fmt"
+	"strings"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+func (f *Filesystem) getxattr(r *fuse.GetxattrRequest) {
+	value, handled, err := f.readControl(r)
+	if !handled {
+		err = f.checkAttribute(r.Name)
+	}
+	if !handled && err == nil {
+		value, err = f.tree.Getxattr(uint64(r.Node), r.Name)
+	}
+	f.answerSized(r, r.Size, value, err)
+}
+
+func (f *Filesystem) listxattr(r *fuse.ListxattrRequest) {
+	names, err := f.tree.Listxattr(uint64(r.Node))
+	f.answerSized(r, r.Size, names, err)
+}
+
+// answerSized replies to a request that asks for the size of a value (room is 0) or for the value if there is room for it.
+func (f *Filesystem) answerSized(r fuse.Request, room uint32, value []byte, err error) {
+	switch {
+	case err != nil:
+		f.fail(r, err)
+	case room == 0:
+		body := make([]byte, 8) // struct fuse_getxattr_out
+		le.PutUint32(body, uint32(len(value)))
+		f.answerBytes(r, body, nil)
+	case int(room) < len(value):
+		f.fail(r, fmt.Errorf("attribute of %d bytes for a buffer of %d: %w", len(value), room, unix.ERANGE))
+	default:
+		f.answerBytes(r, value, nil)
+	}
+}
+
+func (f *Filesystem) setxattr(r *fuse.SetxattrRequest) {
+	if handled, err := f.writeControl(r); handled {
+		f.answerEmpty(r, err)
+		return
+	}
+	err := f.checkAttribute(r.Name)
+	if err == nil {
+		err = f.tree.Setxattr(uint64(r.Node), r.Name, r.Xattr, int(r.Flags))
+	}
+	if err == nil && r.SetxattrFlags&setxattrKillSetgid != 0 {
+		err = f.tree.DropSetgid(uint64(r.Node))
+	}
+	f.answerEmpty(r, err)
+}
+
+func (f *Filesystem) removexattr(r *fuse.RemovexattrRequest) {
+	err := f.checkAttribute(r.Name)
+	if err == nil {
+		err = f.tree.Removexattr(uint64(r.Node), r.Name)
+	}
+	f.answerEmpty(r, err)
+}
+
+// checkAttribute refuses access control lists where the kernel would store but not obey them.
+func (f *Filesystem) checkAttribute(name string) error {
+	if f.agreed.flags&initPosixACL == 0 && strings.HasPrefix(name, "system.posix_acl_") {
+		return fmt.Errorf("access control lists in this mode: %w", unix.EOPNOTSUPP)
+	}
+	return nil
+}
