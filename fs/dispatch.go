@@ -61,6 +61,8 @@ func (f *Filesystem) dispatch(request fuse.Request) {
 		f.removexattr(r)
 	case *fuse.DestroyRequest:
 		f.answerEmpty(r, nil)
+	case *fuse.NotifyReply:
+		discard(r) // nothing was asked of the kernel, and no answer is due
 	case *fuse.UnrecognizedRequest:
 		f.extension(r)
 	default:

@@ -3,6 +3,7 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -50,15 +51,31 @@ func Mount(mountpoint string, options Options, log hclog.Logger) (*Filesystem, e
 	if err != nil {
 		return nil, err
 	}
+	f := newFilesystem(tree, options, log)
+	if err := f.connect(mountpoint, options); err != nil {
+		return nil, errors.Join(err, tree.Close())
+	}
+	return f, nil
+}
+
+// newFilesystem returns a file system that is not connected to a kernel yet.
+func newFilesystem(tree *objects.Tree, options Options, log hclog.Logger) *Filesystem {
 	f := &Filesystem{log: log, tree: tree, control: controlPrefix()}
 	f.options.Store(&options)
 	f.handles.init()
 	f.openings.init()
 	f.inflight.init()
-	if err := f.connect(mountpoint, options); err != nil {
-		return nil, errors.Join(err, tree.Close())
+	return f
+}
+
+// attach takes over a device that is past INIT.
+func (f *Filesystem) attach(device int, agreed agreement) error {
+	conn, err := adopt(os.NewFile(uintptr(device), "/dev/fuse"), agreed.flags)
+	if err != nil {
+		return err
 	}
-	return f, nil
+	f.conn, f.descriptor, f.agreed, f.passthru = conn, device, agreed, agreed.passthrough
+	return nil
 }
 
 func newTree(options Options) (*objects.Tree, error) {

@@ -79,12 +79,7 @@ func (f *Filesystem) start(device int, options Options) error {
 	} else {
 		f.log.Info("mode", "mode", "passthrough")
 	}
-	conn, err := adopt(os.NewFile(uintptr(device), "/dev/fuse"), agreed.flags)
-	if err != nil {
-		return err
-	}
-	f.conn, f.descriptor, f.agreed, f.passthru = conn, device, agreed, agreed.passthrough
-	return nil
+	return f.attach(device, agreed)
 }
 
 // mountByHelper lets fusermount3, which is setuid root, mount for an ordinary user. bazil.org/fuse answers INIT.

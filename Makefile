@@ -1,0 +1,63 @@
+# Two commands do everything: `make demo` runs the main job, `make test` passes the tests. The rest are parts of them, and
+# the long runs. All but build and check need root; as anybody else they go through sudo.
+
+SHELL := /bin/bash
+GO ?= go
+FILE ?= $(shell $(GO) env GOROOT)/bin/go
+FUZZTIME ?= 30s
+AS_ROOT := $(if $(filter 0,$(shell id -u)),env,sudo env "PATH=$(PATH)" "HOME=$(HOME)" "GOPATH=$(shell $(GO) env GOPATH)")
+UNIT := ./cmd/... ./fs/... ./mmapcore/... ./objects/...
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: build demo test check unit integration bench soak fuzz needs clean
+
+build: ## bin/shmfs, static
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/shmfs ./cmd/shmfs
+
+bin/shmfs-race: FORCE
+	CGO_ENABLED=1 $(GO) build -race -o $@ ./cmd/shmfs
+
+demo: build ## the client-server file copy over shared memory, pipe, FIFO, message queue and socket
+	$(GO) build -o bin/demo ./test/integration/demo
+	$(AS_ROOT) bin/demo -file "$(FILE)"
+
+test: needs check unit integration ## everything CI runs
+
+check: ## formatting, vet, staticcheck, and that no test can skip
+	@unformatted=$$(gofmt -l cmd fs mmapcore objects semfs test); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
+	$(GO) mod verify >/dev/null
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	@! grep -rnE '\.(Skip|SkipNow|Skipf)\(' --include=*_test.go . || { echo 'a test that skips proves nothing'; exit 1; }
+
+unit: ## unit tests under the race detector
+	$(AS_ROOT) $(GO) test -race -json $(UNIT) ./test/integration/layout | $(GO) run ./test/integration/verdict
+
+# The daemon under test has the race detector too, except where time is measured or a static binary is the subject. One
+# package at a time: each mounts, fills memory and kills daemons of its own.
+RACED := ./test/integration/conformance ./test/integration/differential ./test/integration/clients
+PLAIN := ./test/integration/lifecycle ./test/integration/programs ./test/integration/demo ./test/integration/bench
+integration: build bin/shmfs-race ## integration tests on real mounts
+	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs-race $(GO) test -json -count=1 -p 1 -timeout 10m $(RACED) | $(GO) run ./test/integration/verdict
+	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -json -count=1 -p 1 -timeout 10m $(PLAIN) | $(GO) run ./test/integration/verdict
+
+bench: build ## ratios against tmpfs, measured side by side
+	$(GO) build -o bin/bench ./test/integration/bench
+	$(AS_ROOT) bin/bench
+
+soak: build bin/shmfs-race ## the differential test, long
+	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs-race SHMFS_SOAK=1 $(GO) test -count=1 -timeout 3h -v ./test/integration/differential
+
+fuzz: ## every fuzz target for FUZZTIME
+	@set -e; for package in $$($(GO) list ./cmd/... ./fs/... ./mmapcore/... ./objects/...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; $(AS_ROOT) $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; done; done
+
+needs: ## installs with apt what the tests run and the machine lacks
+	@missing=$$(while read -r program package; do [ -z "$$program" ] || command -v "$$program" >/dev/null || [ -e "$$program" ] || echo "$$package"; done < test/integration/packages.txt | sort -u); \
+	  test -z "$$missing" || { echo "installing" $$missing; $(AS_ROOT) apt-get update -qq && $(AS_ROOT) DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
+
+clean:
+	rm -rf bin
+
+FORCE:
