@@ -31,7 +31,7 @@ func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 
 func (f *Filesystem) resizeByHandle(id uint64, size int64) (done bool, err error) {
 	handle, err := f.handles.file(id)
-	if err != nil || !handle.opened.writable {
+	if err != nil || !handle.opened.writable() {
 		return false, err
 	}
 	return true, handle.opened.object.Resize(size)

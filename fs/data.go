@@ -43,8 +43,12 @@ func (f *Filesystem) openDirectory(r *fuse.OpenRequest) {
 
 // openFile makes a handle of a regular file; flags are open(2)'s. It returns the flags of the reply.
 func (f *Filesystem) openFile(node uint64, flags uint32, dropPrivileges bool) (*handle, uint32, error) {
-	writable := flags&unix.O_ACCMODE != unix.O_RDONLY
-	file, err := f.open(node, writable || flags&unix.O_TRUNC != 0)
+	access := int(flags & unix.O_ACCMODE)
+	writable := access != unix.O_RDONLY
+	if flags&unix.O_TRUNC != 0 && !writable {
+		access = unix.O_RDWR
+	}
+	file, err := f.open(node, access)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -132,6 +136,11 @@ func (f *Filesystem) closeHandle(id uint64) {
 		f.log.Error("closing a handle", "reason", err)
 		return
 	}
+	f.closeTaken(handle)
+}
+
+// closeTaken closes a handle that is in no table any more.
+func (f *Filesystem) closeTaken(handle *handle) {
 	if handle.opened != nil {
 		f.release(handle.opened)
 		return

@@ -21,7 +21,7 @@ type Filesystem struct {
 	tree       *objects.Tree
 	conn       *fuse.Conn
 	descriptor int  // of /dev/fuse, for replies and ioctls; owned by conn
-	passthru   bool // immutable
+	passthru   bool // immutable until Close
 	agreed     agreement
 	control    string // prefix of the root's control attributes; immutable
 
@@ -128,7 +128,9 @@ func (f *Filesystem) Protocol() string { return fmt.Sprintf("7.%d", f.agreed.min
 // Close frees the store and the connection. While the file system is mounted, clients see ENOTCONN from then on. No call of
 // Serve may be running.
 func (f *Filesystem) Close() error {
-	f.openings.closeAll(f)
-	f.handles.closeAll()
+	f.passthru = false // the registrations of backing files go with the connection
+	for _, handle := range f.handles.drain() {
+		f.closeTaken(handle)
+	}
 	return errors.Join(f.conn.Close(), f.tree.Close())
 }

@@ -75,14 +75,14 @@ func (h *handleTable) take(id uint64) (*handle, error) {
 	return handle, nil
 }
 
-// closeAll closes the directories; openings.closeAll closes the files.
-func (h *handleTable) closeAll() {
+// drain removes every handle and returns them.
+func (h *handleTable) drain() []*handle {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for id, handle := range h.byID {
-		if handle.listing != nil {
-			_ = handle.listing.Close()
-		}
-		delete(h.byID, id)
+	var all []*handle
+	for _, handle := range h.byID {
+		all = append(all, handle)
 	}
+	clear(h.byID)
+	return all
 }

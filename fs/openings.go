@@ -15,7 +15,7 @@ import (
 type opened struct {
 	node      uint64          // immutable
 	object    *objects.Object // immutable
-	writable  bool            // the region may be written; immutable
+	access    int             // O_RDONLY, O_WRONLY or O_RDWR: what the region is open for; immutable
 	backingID int32           // in passthrough mode, else 0; immutable
 	shared    bool            // stands in openings.byNode; immutable
 	count     int             // handles; guarded by openings.mu
@@ -31,16 +31,22 @@ type openings struct {
 
 func (o *openings) init() { o.byNode = make(map[uint64]*opened) }
 
-// open counts one more handle of a regular file, opening it at the first.
-func (f *Filesystem) open(node uint64, writable bool) (*opened, error) {
+// serves says whether a handle that wants access may share what is open.
+func (o *opened) serves(access int) bool { return o.access == unix.O_RDWR || o.access == access }
+
+// writable says whether the region may be written.
+func (o *opened) writable() bool { return o.access != unix.O_RDONLY }
+
+// open counts one more handle of a regular file, opening it at the first. access is O_RDONLY, O_WRONLY or O_RDWR.
+func (f *Filesystem) open(node uint64, access int) (*opened, error) {
 	f.openings.mu.Lock()
 	defer f.openings.mu.Unlock()
 	known := f.openings.byNode[node]
-	if known != nil && (known.writable || !writable) {
+	if known != nil && known.serves(access) {
 		known.count++
 		return known, nil
 	}
-	file, err := f.openFirst(node, writable)
+	file, err := f.openFirst(node, access)
 	if err != nil {
 		return nil, err
 	}
@@ -51,15 +57,15 @@ func (f *Filesystem) open(node uint64, writable bool) (*opened, error) {
 	return file, nil
 }
 
-// openFirst opens a file for writing even for a reader, since later writers share what it opened. Where the store refuses
-// (an ordinary user's daemon, a file without write permission), readers make do with less.
-func (f *Filesystem) openFirst(node uint64, writable bool) (*opened, error) {
-	file := &opened{node: node, writable: true, count: 1}
+// openFirst opens a file for everything, since later handles share what it opened. Where the store refuses that (an ordinary
+// user's daemon, a file whose mode does not allow it), it opens for what is wanted.
+func (f *Filesystem) openFirst(node uint64, access int) (*opened, error) {
+	file := &opened{node: node, access: unix.O_RDWR, count: 1}
 	var err error
-	file.object, err = f.tree.Open(node, true)
-	if err != nil && !writable && !errors.Is(err, unix.ESTALE) {
-		file.writable = false
-		file.object, err = f.tree.Open(node, false)
+	file.object, err = f.tree.Open(node, unix.O_RDWR)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS) {
+		file.access = access
+		file.object, err = f.tree.Open(node, access)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening node %d: %w", node, err)
@@ -96,15 +102,5 @@ func (f *Filesystem) closeOpened(file *opened) {
 	}
 	if err := file.object.Close(); err != nil {
 		f.log.Error("closing an object", "node", file.node, "reason", err)
-	}
-}
-
-// closeAll closes every file when the mount is gone.
-func (o *openings) closeAll(f *Filesystem) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for node, file := range o.byNode {
-		_ = file.object.Close()
-		delete(o.byNode, node)
 	}
 }

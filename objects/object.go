@@ -22,17 +22,13 @@ type Object struct {
 // of the last close and the last munmap only afterwards, where tmpfs has freed them when the call returns.
 const patience = 50 * time.Millisecond
 
-// Open opens a regular file's region. writable asks for a region that can be changed (EROFS, EACCES where the store refuses).
-func (t *Tree) Open(id uint64, writable bool) (*Object, error) {
+// Open opens a regular file's region. access is O_RDONLY, O_WRONLY or O_RDWR; EACCES and EROFS where the store refuses it.
+func (t *Tree) Open(id uint64, access int) (*Object, error) {
 	node := t.node(id)
 	if node == nil {
 		return nil, fmt.Errorf("node %d: %w", id, unix.ESTALE)
 	}
-	mode := unix.O_RDONLY
-	if writable {
-		mode = unix.O_RDWR
-	}
-	descriptor, err := t.reach(id, mode|unix.O_NOFOLLOW|unix.O_NONBLOCK)
+	descriptor, err := t.reach(id, access|unix.O_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +161,7 @@ func (o *Object) Resize(size int64) error {
 }
 
 func (t *Tree) resize(id uint64, size int64) error {
-	object, err := t.Open(id, true)
+	object, err := t.Open(id, unix.O_WRONLY)
 	if err != nil {
 		return err
 	}
