@@ -55,7 +55,9 @@ func changeOf(r *fuse.SetattrRequest) objects.Change {
 	}
 	change.Atime = timeOf(r.Valid.Atime(), r.Valid.AtimeNow(), r.Atime)
 	change.Mtime = timeOf(r.Valid.Mtime(), r.Valid.MtimeNow(), r.Mtime)
-	change.DropPrivileges = r.Valid&setattrKillPrivileges != 0
+	if r.Valid&setattrKillPrivileges != 0 {
+		change.Writer = writerOf(r)
+	}
 	return change
 }
 

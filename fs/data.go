@@ -2,6 +2,7 @@ package fs
 
 import (
 	"errors"
+	"io"
 
 	"shmfs/objects"
 
@@ -14,7 +15,11 @@ func (f *Filesystem) openRequest(r *fuse.OpenRequest) {
 		f.openDirectory(r)
 		return
 	}
-	handle, flags, err := f.openFile(uint64(r.Node), uint32(r.Flags), uint32(r.OpenFlags)&openKillPrivileges != 0)
+	var writer *objects.Writer
+	if uint32(r.OpenFlags)&openKillPrivileges != 0 {
+		writer = writerOf(r)
+	}
+	handle, flags, err := f.openFile(uint64(r.Node), uint32(r.Flags), writer)
 	if err != nil {
 		f.fail(r, err)
 		return
@@ -41,8 +46,9 @@ func (f *Filesystem) openDirectory(r *fuse.OpenRequest) {
 	}
 }
 
-// openFile makes a handle of a regular file; flags are open(2)'s. It returns the flags of the reply.
-func (f *Filesystem) openFile(node uint64, flags uint32, dropPrivileges bool) (*handle, uint32, error) {
+// openFile makes a handle of a regular file; flags are open(2)'s. With a writer, opening clears setuid and setgid as that
+// writer's writes do. It returns the flags of the reply.
+func (f *Filesystem) openFile(node uint64, flags uint32, writer *objects.Writer) (*handle, uint32, error) {
 	access := int(flags & unix.O_ACCMODE)
 	writable := access != unix.O_RDONLY
 	if flags&unix.O_TRUNC != 0 && !writable {
@@ -55,8 +61,8 @@ func (f *Filesystem) openFile(node uint64, flags uint32, dropPrivileges bool) (*
 	if flags&unix.O_TRUNC != 0 {
 		err = file.object.Truncate()
 	}
-	if err == nil && dropPrivileges {
-		err = f.tree.DropPrivileges(node)
+	if err == nil && writer != nil {
+		err = f.tree.DropPrivileges(node, *writer)
 	}
 	direct := false
 	if err == nil && f.passthru && writable {
@@ -110,7 +116,7 @@ func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, flags ui
 		f.fail(r, err)
 		return
 	}
-	handle, replyFlags, err := f.openFile(entry.ID, flags&^unix.O_TRUNC, false)
+	handle, replyFlags, err := f.openFile(entry.ID, flags&^unix.O_TRUNC, nil)
 	if err != nil {
 		f.tree.Forget(entry.ID, 1)
 		f.fail(r, err)
@@ -165,7 +171,7 @@ func (f *Filesystem) readRequest(r *fuse.ReadRequest) {
 	size := min(r.Size, len(*buffer)-outHeaderSize)
 	message := (*buffer)[:outHeaderSize+size]
 	n, err := handle.opened.object.ReadAt(message[outHeaderSize:], r.Offset)
-	if err != nil && n == 0 {
+	if err != nil && n == 0 && !errors.Is(err, io.EOF) {
 		f.fail(r, err)
 		return
 	}
@@ -175,7 +181,7 @@ func (f *Filesystem) readRequest(r *fuse.ReadRequest) {
 func (f *Filesystem) write(r *fuse.WriteRequest) {
 	handle, err := f.handles.file(uint64(r.Handle))
 	if err == nil && r.Flags&writeKillPrivileges != 0 {
-		err = f.tree.DropPrivileges(handle.node)
+		err = f.tree.DropPrivileges(handle.node, *writerOf(r))
 	}
 	if err != nil {
 		f.fail(r, err)
@@ -209,6 +215,9 @@ func (f *Filesystem) allocate(r *fuse.FAllocateRequest) {
 	handle, err := f.handles.file(uint64(r.Handle))
 	if err == nil {
 		err = handle.opened.object.Allocate(uint32(r.Mode), int64(r.Offset), int64(r.Length))
+	}
+	if err == nil && r.Uid != 0 { // no flag of the request says whether the caller may keep them
+		err = f.tree.DropPrivileges(handle.node, *writerOf(r))
 	}
 	f.answerEmpty(r, err)
 }

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -21,7 +22,21 @@ func (f *Filesystem) getxattr(r *fuse.GetxattrRequest) {
 
 func (f *Filesystem) listxattr(r *fuse.ListxattrRequest) {
 	names, err := f.tree.Listxattr(uint64(r.Node))
+	if r.Uid != 0 {
+		names = withoutTrusted(names)
+	}
 	f.answerSized(r, r.Size, names, err)
+}
+
+// withoutTrusted leaves out the names that only root may see, as tmpfs does.
+func withoutTrusted(names []byte) []byte {
+	var visible []byte
+	for name := range bytes.SplitAfterSeq(names, []byte{0}) {
+		if !bytes.HasPrefix(name, []byte("trusted.")) {
+			visible = append(visible, name...)
+		}
+	}
+	return visible
 }
 
 // answerSized replies to a request that asks for the size of a value (room is 0) or for the value if there is room for it.

@@ -9,11 +9,18 @@ import (
 
 // Change is a set of attributes to set; nil leaves one as it is.
 type Change struct {
-	Mode           *uint32 // permission bits, setuid, setgid and sticky
-	UID, GID       *uint32
-	Size           *int64         // bytes, not negative
-	Atime, Mtime   *unix.Timespec // Nsec may be unix.UTIME_NOW
-	DropPrivileges bool           // clear setuid, setgid and file capabilities, as a write by an ordinary user does
+	Mode         *uint32 // permission bits, setuid, setgid and sticky
+	UID, GID     *uint32
+	Size         *int64         // bytes, not negative
+	Atime, Mtime *unix.Timespec // Nsec may be unix.UTIME_NOW
+	Writer       *Writer        // clear what this writer's write would
+}
+
+// Writer is who writes a file, truncates it or changes its owner: that clears setuid, setgid and file capabilities.
+type Writer struct {
+	// InGroup says whether the writer is of a group or stands above groups. It is asked only for setgid files that their group
+	// may not execute.
+	InGroup func(group uint32) bool
 }
 
 // Stat returns a node's attributes.
@@ -70,17 +77,23 @@ func (t *Tree) Change(id uint64, change Change) (unix.Stat_t, error) {
 	return stat, nil
 }
 
-// apply sets everything but the size. The owner comes before the mode, since chown(2) clears mode bits, and the times come
-// last, since everything else moves them.
+// empty says whether nothing is to be set: that is how the kernel passes on chown(2) to neither owner nor group, which clears
+// setuid and moves the change time all the same.
+func (c *Change) empty() bool {
+	return c.Mode == nil && c.Size == nil && c.Atime == nil && c.Mtime == nil && c.Writer == nil
+}
+
+// apply sets everything but the size. What a writer clears is decided by the group before the change. The owner comes before
+// the mode, since chown(2) clears mode bits, and the times come last, since everything else moves them.
 func (c *Change) apply(descriptor int) error {
-	if c.UID != nil || c.GID != nil {
-		if err := unix.Fchownat(descriptor, "", orKeep(c.UID), orKeep(c.GID), unix.AT_EMPTY_PATH); err != nil {
-			return fmt.Errorf("changing the owner: %w", err)
+	if c.Writer != nil {
+		if err := dropPrivileges(descriptor, *c.Writer); err != nil {
+			return err
 		}
 	}
-	if c.DropPrivileges {
-		if err := dropPrivileges(descriptor); err != nil {
-			return err
+	if c.UID != nil || c.GID != nil || c.empty() {
+		if err := unix.Fchownat(descriptor, "", orKeep(c.UID), orKeep(c.GID), unix.AT_EMPTY_PATH); err != nil {
+			return fmt.Errorf("changing the owner: %w", err)
 		}
 	}
 	if c.Mode != nil {
@@ -99,13 +112,13 @@ func (c *Change) apply(descriptor int) error {
 }
 
 // DropPrivileges clears what a write by an ordinary user clears.
-func (t *Tree) DropPrivileges(id uint64) error {
+func (t *Tree) DropPrivileges(id uint64, writer Writer) error {
 	descriptor, err := t.reach(id, unix.O_PATH)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(descriptor)
-	return dropPrivileges(descriptor)
+	return dropPrivileges(descriptor, writer)
 }
 
 // DropSetgid clears setgid alone, as setting an access control list by somebody outside the file's group does.
@@ -119,12 +132,12 @@ func (t *Tree) DropSetgid(id uint64) error {
 	return err
 }
 
-func dropPrivileges(descriptor int) error {
+func dropPrivileges(descriptor int, writer Writer) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(descriptor, &stat); err != nil {
 		return fmt.Errorf("reading attributes: %w", err)
 	}
-	if kept := withoutPrivileges(stat.Mode); kept != stat.Mode {
+	if kept := withoutPrivileges(&stat, writer); kept != stat.Mode {
 		if err := unix.Chmod(descriptorPath(descriptor), kept&0o7777); err != nil {
 			return fmt.Errorf("clearing setuid and setgid: %w", err)
 		}
@@ -136,10 +149,15 @@ func dropPrivileges(descriptor int) error {
 	return nil
 }
 
-// withoutPrivileges clears setuid, and setgid where it means privilege (with group execution).
-func withoutPrivileges(mode uint32) uint32 {
+// withoutPrivileges returns a file's mode without setuid, and without setgid where it means privilege: with group execution,
+// or set by others than its group. Directories keep theirs. It mirrors setattr_should_drop_suidgid in the kernel's fs/attr.c.
+func withoutPrivileges(stat *unix.Stat_t, writer Writer) uint32 {
+	mode := stat.Mode
+	if mode&unix.S_IFMT == unix.S_IFDIR {
+		return mode
+	}
 	mode &^= unix.S_ISUID
-	if mode&unix.S_IXGRP != 0 {
+	if mode&unix.S_ISGID != 0 && (mode&unix.S_IXGRP != 0 || !writer.InGroup(stat.Gid)) {
 		mode &^= unix.S_ISGID
 	}
 	return mode
