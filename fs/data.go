@@ -175,7 +175,25 @@ func (f *Filesystem) readRequest(r *fuse.ReadRequest) {
 		f.fail(r, err)
 		return
 	}
+	node, offset, filled := r.Node, r.Offset, f.fillsPageCache(r)
 	_ = f.answer(r, message[:outHeaderSize+n])
+	if filled {
+		f.dropPages(node, offset, int64(size))
+	}
+}
+
+// fillsPageCache says whether a read in passthrough mode is for the mount's own page cache: splice(2) and sendfile(2) on a
+// handle whose reads come to the daemon go through it. Such a read, unlike read(2)'s, is nobody's.
+func (f *Filesystem) fillsPageCache(r *fuse.ReadRequest) bool {
+	return f.passthru && r.Flags&fuse.ReadLockOwner == 0
+}
+
+// dropPages takes what a read brought into the mount's page cache out again: stores through mappings go to the backing file's
+// pages and would leave it stale.
+func (f *Filesystem) dropPages(node fuse.NodeID, offset, length int64) {
+	if err := f.conn.InvalidateNode(node, offset, length); err != nil && !errors.Is(err, fuse.ErrNotCached) {
+		f.log.Debug("dropping pages", "node", uint64(node), "reason", err)
+	}
 }
 
 func (f *Filesystem) write(r *fuse.WriteRequest) {
