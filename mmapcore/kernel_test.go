@@ -10,8 +10,12 @@ import (
 	"time"
 	"unsafe"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
+
+// TestMain fails if any test has left a goroutine, such as one that sleeps in a futex.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // backingName is in the name of every backing file here, and so in the maps and descriptors that they leave.
 const backingName = "mmapcore-backing"

@@ -33,7 +33,7 @@ func TestLifetimeEndsWhenTheLastUserLeaves(t *testing.T) {
 }
 
 func TestLifetimeUnderContention(t *testing.T) {
-	for range 200 {
+	for range 50 {
 		life := newLifetime()
 		var gone atomic.Bool
 		var users, enders sync.WaitGroup

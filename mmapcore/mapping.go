@@ -98,6 +98,9 @@ func (m *Mapping) Advise(offset int64, length int, advice int) error {
 	if end%pageSize != 0 && end != size {
 		return fmt.Errorf("%s: %w", doing, unix.EINVAL)
 	}
+	if advice == unix.MADV_REMOVE && m.access == ReadOnly {
+		return fmt.Errorf("%s: %w", doing, unix.EACCES) // the kernel would look at the descriptor only
+	}
 	if !m.life.enter() {
 		return fmt.Errorf("%s: %w", doing, ErrClosed)
 	}

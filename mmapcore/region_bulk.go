@@ -11,19 +11,17 @@ import (
 // ReadAt reads with pread(2), as io.ReaderAt says: it fills p or returns an error, which is io.EOF at the end of the file.
 // It never faults, whatever happens to the file meanwhile.
 //
-// Errors: EINVAL when offset is negative; EBADF for a descriptor that cannot read; EIO; ErrClosed.
+// Errors: EINVAL when offset is negative or offset plus length overflows; EBADF for a descriptor that cannot read; EIO;
+// ErrClosed.
 func (r *Region) ReadAt(p []byte, offset int64) (n int, err error) {
-	if offset < 0 {
-		return 0, fmt.Errorf("reading a region at %d: %w", offset, unix.EINVAL)
+	if offset < 0 || offset > math.MaxInt64-int64(len(p)) {
+		return 0, fmt.Errorf("reading a region at %d, %d bytes: %w", offset, len(p), unix.EINVAL)
 	}
 	if !r.life.enter() {
 		return 0, fmt.Errorf("reading a region: %w", ErrClosed)
 	}
 	defer r.life.leave()
 	for n < len(p) {
-		if offset > math.MaxInt64-int64(n) {
-			return n, io.EOF
-		}
 		got, err := retryInterruptedCount(func() (int, error) { return kernel.pread(r.descriptor, p[n:], offset+int64(n)) })
 		if err != nil {
 			return n, fmt.Errorf("reading a region at %d: %w", offset+int64(n), err)

@@ -70,8 +70,14 @@ func cachestatMissing(err error) bool {
 }
 
 // residentByWindows counts the resident bytes between from and to with mincore(2). It goes from data to data, so that a file
-// of huge size that holds little takes little time.
+// of huge size that holds little takes little time. A window must end where the file system lets files end, so none goes past
+// the end's page; the page at the very last offset cannot be mapped at all.
 func (r *Region) residentByWindows(from, to int64) (resident int64, err error) {
+	size, err := r.size()
+	if err != nil {
+		return 0, err
+	}
+	to = min(to, roundUp(size, pageSize), math.MaxInt64/pageSize*pageSize)
 	for from < to {
 		data, err := kernel.lseek(r.descriptor, from, unix.SEEK_DATA)
 		if errors.Is(err, unix.ENXIO) {

@@ -49,11 +49,11 @@ func (o *Object) ReadAt(into []byte, offset int64) (int, error) {
 // WriteAt writes data at offset and returns how much of it was written. Under commit=strict growth is charged first: what
 // fits is written as tmpfs does, and ENOSPC comes when nothing does.
 func (o *Object) WriteAt(data []byte, offset int64) (int, error) {
+	o.node.growth.Lock()
+	defer o.node.growth.Unlock()
 	if o.tree.ledger == nil {
 		return o.region.WriteAt(data, offset)
 	}
-	o.node.growth.Lock()
-	defer o.node.growth.Unlock()
 	size, err := o.region.Size()
 	if err != nil {
 		return 0, err
@@ -69,12 +69,11 @@ func (o *Object) WriteAt(data []byte, offset int64) (int, error) {
 	return n, errors.Join(err, o.recharge())
 }
 
-// chargeWrite charges a write that ends at end, beyond size, and returns how many bytes of it may be written. The gap between
-// size and offset shows zeros even where a mapping has scribbled past the old end.
+// chargeWrite charges a write that ends at end, beyond size, and returns how many bytes of it may be written.
 func (o *Object) chargeWrite(size, offset, end int64) (int64, error) {
 	short := pages(end) - o.node.charged
 	if short <= 0 {
-		return end - offset, o.closeGap(size, offset)
+		return end - offset, nil
 	}
 	if err := o.charge(short); err != nil {
 		granted := o.tree.ledger.ChargeUpTo(short)
@@ -87,14 +86,7 @@ func (o *Object) chargeWrite(size, offset, end int64) (int64, error) {
 	if err := o.reserve(size, end); err != nil {
 		return 0, errors.Join(err, o.recharge())
 	}
-	return end - offset, o.closeGap(size, offset)
-}
-
-func (o *Object) closeGap(size, offset int64) error {
-	if offset <= size {
-		return nil
-	}
-	return o.region.Resize(offset)
+	return end - offset, nil
 }
 
 // charge takes bytes from the ledger for this node. The caller holds growth.
