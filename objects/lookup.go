@@ -28,6 +28,10 @@ func (t *Tree) lookupIn(directory int, name string) (Entry, error) {
 	if err := unix.Fstatat(directory, name, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return Entry{}, fmt.Errorf("looking up %q: %w", name, err)
 	}
+	if stat.Dev != t.device {
+		// Something is mounted inside a store directory: its inode numbers are not ours to hand out as node ids.
+		return Entry{}, fmt.Errorf("looking up %q: it is on another file system than the store: %w", name, unix.EXDEV)
+	}
 	if entry, known := t.refer(&stat); known {
 		return entry, nil
 	}

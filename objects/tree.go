@@ -19,6 +19,7 @@ type Tree struct {
 	store     *mmapcore.Store
 	ledger    *Ledger // nil under commit=lazy; immutable
 	rootInode uint64  // immutable
+	device    uint64  // the store's st_dev; immutable
 	caller    callerSwitch
 
 	// orphans counts the nodes held by a descriptor: while there are any, memory may be about to come free.
@@ -36,7 +37,7 @@ func New(store *mmapcore.Store, ledger *Ledger) (*Tree, error) {
 	if err := unix.Fstat(store.Root(), &stat); err != nil {
 		return nil, fmt.Errorf("reading the store's root: %w", err)
 	}
-	tree.rootInode = stat.Ino
+	tree.rootInode, tree.device = stat.Ino, stat.Dev
 	if _, err := tree.adopt(store.Root()); err != nil {
 		return nil, fmt.Errorf("adopting the store's root: %w", err)
 	}
