@@ -1,0 +1,156 @@
+package fs
+
+import (
+	"errors"
+
+	"shmfs/objects"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+func (f *Filesystem) openRequest(r *fuse.OpenRequest) {
+	if r.Dir {
+		f.openDirectory(r)
+		return
+	}
+	var writer *objects.Writer
+	if uint32(r.OpenFlags)&openKillPrivileges != 0 {
+		writer = writerOf(r)
+	}
+	handle, flags, err := f.openFile(uint64(r.Node), uint32(r.Flags), writer)
+	if err != nil {
+		f.fail(r, err)
+		return
+	}
+	var message [outHeaderSize + openOutSize]byte
+	putOpening(message[outHeaderSize:], f.openingOf(handle, flags))
+	if f.answer(r, message[:]) != nil {
+		f.closeHandle(handle.id)
+	}
+}
+
+func (f *Filesystem) openDirectory(r *fuse.OpenRequest) {
+	listing, err := f.tree.List(uint64(r.Node))
+	if err != nil {
+		f.fail(r, err)
+		return
+	}
+	handle := &handle{node: uint64(r.Node), listing: listing}
+	f.handles.add(handle)
+	var message [outHeaderSize + openOutSize]byte
+	putOpening(message[outHeaderSize:], opening{handle: handle.id})
+	if f.answer(r, message[:]) != nil {
+		f.closeHandle(handle.id)
+	}
+}
+
+// openFile makes a handle of a regular file; flags are open(2)'s. With a writer, opening clears setuid and setgid as that
+// writer's writes do. It returns the flags of the reply.
+func (f *Filesystem) openFile(node uint64, flags uint32, writer *objects.Writer) (*handle, uint32, error) {
+	access := int(flags & unix.O_ACCMODE)
+	writable := access != unix.O_RDONLY
+	if flags&unix.O_TRUNC != 0 && !writable {
+		access = unix.O_RDWR
+	}
+	file, err := f.open(node, access)
+	if err != nil {
+		return nil, 0, err
+	}
+	if flags&unix.O_TRUNC != 0 {
+		err = file.object.Truncate()
+	}
+	if err == nil && writer != nil {
+		err = f.tree.DropPrivileges(node, *writer)
+	}
+	direct := false
+	if err == nil && f.passthru && writable {
+		direct, err = f.writesByDaemon(node)
+	}
+	if err != nil {
+		f.release(file)
+		return nil, 0, err
+	}
+	handle := &handle{node: node, opened: file}
+	f.handles.add(handle)
+	return handle, f.openFlags(direct), nil
+}
+
+// writesByDaemon says whether write(2) must come to the daemon rather than go to the backing file: to charge growth, or to
+// clear setuid and setgid, which the kernel would not do on the daemon's backing file.
+func (f *Filesystem) writesByDaemon(node uint64) (bool, error) {
+	if f.options.Load().Commit == Strict {
+		return true, nil
+	}
+	stat, err := f.tree.Stat(node)
+	return stat.Mode&(unix.S_ISUID|unix.S_ISGID) != 0, err
+}
+
+func (f *Filesystem) openFlags(direct bool) uint32 {
+	if !f.passthru {
+		return openKeepCache // nobody but this mount's clients changes the store
+	}
+	if direct {
+		return openPassthrough | openDirectIO
+	}
+	return openPassthrough
+}
+
+func (f *Filesystem) openingOf(handle *handle, flags uint32) opening {
+	return opening{handle: handle.id, flags: flags, backingID: handle.opened.backingID}
+}
+
+func (f *Filesystem) create(r *fuse.CreateRequest) {
+	entry, err := f.tree.Create(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
+	if errors.Is(err, unix.EEXIST) && r.Flags&fuse.OpenExclusive == 0 {
+		// The kernel thought the name free, so it has not checked the right to open what is there: ESTALE makes it look again.
+		err = unix.ESTALE
+	}
+	f.answerCreated(r, entry, uint32(r.Flags), err)
+}
+
+// answerCreated opens what was just created and replies with both.
+func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, flags uint32, err error) {
+	if err != nil {
+		f.fail(r, err)
+		return
+	}
+	handle, replyFlags, err := f.openFile(entry.ID, flags&^unix.O_TRUNC, nil)
+	if err != nil {
+		f.tree.Forget(entry.ID, 1)
+		f.fail(r, err)
+		return
+	}
+	var message [outHeaderSize + entryOutSize + openOutSize]byte
+	putEntry(message[outHeaderSize:], &entry)
+	putOpening(message[outHeaderSize+entryOutSize:], f.openingOf(handle, replyFlags))
+	if f.answer(r, message[:]) != nil {
+		f.closeHandle(handle.id)
+		f.tree.Forget(entry.ID, 1)
+	}
+}
+
+func (f *Filesystem) releaseRequest(r *fuse.ReleaseRequest) {
+	f.closeHandle(uint64(r.Handle))
+	f.answerEmpty(r, nil)
+}
+
+func (f *Filesystem) closeHandle(id uint64) {
+	handle, err := f.handles.take(id)
+	if err != nil {
+		f.log.Error("closing a handle", "reason", err)
+		return
+	}
+	f.closeTaken(handle)
+}
+
+// closeTaken closes a handle that is in no table any more.
+func (f *Filesystem) closeTaken(handle *handle) {
+	if handle.opened != nil {
+		f.release(handle.opened)
+		return
+	}
+	if err := handle.listing.Close(); err != nil {
+		f.log.Error("closing a directory", "node", handle.node, "reason", err)
+	}
+}
