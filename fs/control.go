@@ -57,16 +57,21 @@ func (f *Filesystem) writeControl(r *fuse.SetxattrRequest) (handled bool, err er
 func (f *Filesystem) applyRemount(text string) error {
 	f.remount.Lock()
 	defer f.remount.Unlock()
-	changed, err := ParseRemount(text, *f.options.Load())
+	now := *f.options.Load()
+	changed, err := ParseRemount(text, now)
 	if err != nil {
 		f.log.Warn("remount refused", "options", text, "reason", err)
 		return fmt.Errorf("remount: %w: %w", err, unix.EINVAL)
 	}
-	if err := f.tree.SetLimits(changed.Size, changed.Inodes, changed.Huge); err != nil {
+	if err := f.tree.SetLimits(limitsOf(now), limitsOf(changed)); err != nil {
 		f.log.Warn("remount refused", "options", text, "reason", err)
 		return err
 	}
 	f.options.Store(&changed)
 	f.log.Info("remounted", "options", changed.String())
 	return nil
+}
+
+func limitsOf(options Options) objects.Limits {
+	return objects.Limits{Size: options.Size, Inodes: options.Inodes, Huge: options.Huge}
 }

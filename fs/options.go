@@ -88,17 +88,22 @@ func (o Options) String() string {
 	words := []string{
 		choice(o.ReadOnly, "ro", "rw"),
 		choice(o.NoExec, "noexec", "exec"),
-		"size=" + strconv.FormatInt(o.Size, 10),
-		"nr_inodes=" + strconv.FormatInt(o.Inodes, 10),
-		fmt.Sprintf("mode=%04o", o.Mode),
-		"uid=" + strconv.FormatUint(uint64(o.UID), 10),
-		"gid=" + strconv.FormatUint(uint64(o.GID), 10),
-		"huge=" + o.Huge,
 		"commit=" + o.Commit.String(),
 		"store=" + escapeValue(o.Store),
 		"passthrough=" + choice(o.Passthrough, "auto", "off"),
 		choice(o.AllowOther, "allow_other", "noallow_other"),
 		"fsname=" + escapeValue(o.FSName),
+	}
+	if o.Store == StoreTmpfs || o.Commit == Strict {
+		words = append(words, "size="+strconv.FormatInt(o.Size, 10))
+	}
+	if o.Store == StoreTmpfs {
+		words = append(words,
+			"nr_inodes="+strconv.FormatInt(o.Inodes, 10),
+			fmt.Sprintf("mode=%04o", o.Mode),
+			"uid="+strconv.FormatUint(uint64(o.UID), 10),
+			"gid="+strconv.FormatUint(uint64(o.GID), 10),
+			"huge="+o.Huge)
 	}
 	if o.RequirePassthrough {
 		words = append(words, "require-passthrough")

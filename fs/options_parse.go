@@ -9,16 +9,22 @@ import (
 // options are understood too. A relative store= is taken from the working directory. Every error is an *OptionError.
 func ParseOptions(text string) (Options, error) {
 	options := DefaultOptions()
+	named := map[string]bool{}
 	for _, word := range splitOptions(text) {
 		if word == remountWord {
 			return Options{}, &OptionError{Option: word, Problem: "it changes a mount that exists and cannot make a new one"}
 		}
-		if _, err := apply(word, &options); err != nil {
+		known, err := apply(word, &options)
+		if err != nil {
 			return Options{}, err
 		}
+		named[known.name] = true
 	}
-	if err := options.contradiction(); err != nil {
+	if err := options.contradiction(named); err != nil {
 		return Options{}, err
+	}
+	if options.Store != StoreTmpfs {
+		options.leaveToDirectory(named)
 	}
 	return options, nil
 }
@@ -29,13 +35,19 @@ func ParseOptions(text string) (Options, error) {
 func ParseRemount(text string, current Options) (Options, error) {
 	options := current
 	words := splitOptions(text)
+	named := map[string]bool{}
 	for _, word := range words {
 		if word == remountWord {
 			continue
 		}
-		if _, err := apply(word, &options); err != nil {
+		known, err := apply(word, &options)
+		if err != nil {
 			return Options{}, err
 		}
+		named[known.name] = true
+	}
+	if err := current.contradiction(named); err != nil {
+		return Options{}, err
 	}
 	fixed := options
 	fixed.Size, fixed.Inodes, fixed.Huge = current.Size, current.Inodes, current.Huge
@@ -96,12 +108,34 @@ func apply(word string, options *Options) (optionEntry, error) {
 	return known, known.parse(options, value)
 }
 
-// contradiction returns an error when two options cannot both be met.
-func (o Options) contradiction() error {
+// contradiction returns an error when two options cannot both be met; named are those that were given.
+func (o Options) contradiction(named map[string]bool) error {
 	if o.RequirePassthrough && !o.Passthrough {
 		return &OptionError{Option: "require-passthrough", Problem: "it contradicts passthrough=off: give only one of them"}
 	}
+	if o.Store == StoreTmpfs {
+		return nil
+	}
+	for _, name := range directoryKeeps {
+		if named[name] {
+			return &OptionError{Option: name, Problem: "a directory store has its own: leave it out, or keep the objects in store=tmpfs"}
+		}
+	}
+	if named["size"] && o.Commit == Lazy {
+		return &OptionError{Option: "size", Problem: "only commit=strict can limit a directory store: leave one of the two out"}
+	}
 	return nil
+}
+
+// directoryKeeps are the options whose values a directory store brings along: its file system's, or its own root's.
+var directoryKeeps = []string{"nr_inodes", "huge", "mode", "uid", "gid"}
+
+// leaveToDirectory clears what a directory store decides for itself. It has no limit unless one was named.
+func (o *Options) leaveToDirectory(named map[string]bool) {
+	o.Inodes, o.Huge, o.Mode, o.UID, o.GID = 0, "", 0, 0, 0
+	if !named["size"] {
+		o.Size = 0
+	}
 }
 
 // splitOptions cuts a list at its commas and takes the escapes out. Empty words are dropped, as mount(8) does.

@@ -45,8 +45,9 @@ func TestParseOptions(t *testing.T) {
 		{"commit=lazy", func(o *Options) { o.Commit = Lazy }},
 		{"commit=lazy,commit=strict", func(*Options) {}},
 		{"store=tmpfs", func(*Options) {}},
-		{"store=/var/lib/x", func(o *Options) { o.Store = "/var/lib/x" }},
-		{`store=/a\,b\\c\d`, func(o *Options) { o.Store = `/a,b\c\d` }},
+		{"store=/var/lib/x", inDirectory("/var/lib/x", 0)},
+		{"size=5M,store=/var/lib/x", inDirectory("/var/lib/x", 5<<20)},
+		{`store=/a\,b\\c\d`, inDirectory(`/a,b\c\d`, 0)},
 		{"require-passthrough", func(o *Options) { o.RequirePassthrough = true }},
 		{"passthrough=off", func(o *Options) { o.Passthrough = false }},
 		{"passthrough=off,passthrough=auto", func(*Options) {}},
@@ -69,6 +70,14 @@ func TestParseOptions(t *testing.T) {
 			t.Errorf("ParseOptions(%q)\n got %v\nwant %v", c.text, got, want)
 		}
 		requireRoundTrip(t, got)
+	}
+}
+
+// inDirectory is what a directory store leaves of the options.
+func inDirectory(path string, size int64) func(*Options) {
+	return func(o *Options) {
+		o.Store, o.Size = path, size
+		o.Inodes, o.Huge, o.Mode, o.UID, o.GID = 0, "", 0, 0, 0
 	}
 }
 
@@ -127,6 +136,10 @@ func TestParseOptionsErrors(t *testing.T) {
 		{"dev", `option "dev": device nodes are never usable`},
 		{"nr_blocks=5", `option "nr_blocks=5": give the limit in bytes with size=`},
 		{"require-passthrough,passthrough=off", `option "require-passthrough": it contradicts passthrough=off`},
+		{"store=/x,nr_inodes=5", `option "nr_inodes": a directory store has its own`},
+		{"huge=always,store=/x", `option "huge": a directory store has its own`},
+		{"store=/x,mode=700", `option "mode": a directory store has its own`},
+		{"store=/x,commit=lazy,size=1G", `option "size": only commit=strict can limit a directory store`},
 		{"remount,size=1G", `option "remount": it changes a mount that exists`},
 		{"size=1G," + strings.Repeat("x", 1<<16), `unknown option "` + strings.Repeat("x", 80) + `"...: did you mean`},
 	}
@@ -140,7 +153,7 @@ func TestParseOptionsErrors(t *testing.T) {
 }
 
 func TestParseRemount(t *testing.T) {
-	current := must(t, "size=1G,nr_inodes=1000,commit=lazy,store=/srv/objects,passthrough=off,uid=7")
+	current := must(t, "size=1G,nr_inodes=1000,commit=lazy,passthrough=off,uid=7")
 	cases := []struct {
 		text string
 		want func(*Options)
@@ -152,7 +165,7 @@ func TestParseRemount(t *testing.T) {
 		{"ro,noexec", func(o *Options) { o.ReadOnly, o.NoExec = true, true }},
 		{"rw,exec,noatime,defaults,x-note=1", func(*Options) {}},
 		{"commit=strict,commit=lazy", func(*Options) {}},
-		{"commit=lazy,store=/srv/objects,uid=7,size=5M", func(o *Options) { o.Size = 5 << 20 }},
+		{"commit=lazy,store=tmpfs,uid=7,size=5M", func(o *Options) { o.Size = 5 << 20 }},
 		{current.String(), func(*Options) {}},
 	}
 	for _, c := range cases {
@@ -181,6 +194,11 @@ func TestParseRemountErrors(t *testing.T) {
 		{"sise=1G", `unknown option "sise": did you mean "size"?`},
 		{"size=-1", `option "size=-1": it cannot be negative`},
 		{"suid", `option "suid": set-user-ID programs`},
+	}
+	inDirectory := must(t, "store=/srv/objects")
+	for _, name := range []string{"nr_inodes=5", "huge=never", "mode=700"} {
+		_, err := ParseRemount(name, inDirectory)
+		requireOptionError(t, name, err, "a directory store has its own")
 	}
 	for _, c := range cases {
 		_, err := ParseRemount(c.text, current)
@@ -223,12 +241,12 @@ func TestDefaultOptionsAreTheCallersOwn(t *testing.T) {
 
 // Every field has to survive String and ParseOptions, also one that is added later.
 func TestStringNamesEveryField(t *testing.T) {
-	changes := must(t, "size=77,nr_inodes=78,mode=123,uid=79,gid=80,huge=never,ro,noexec,commit=lazy,store=/s,passthrough=off,fsname=f")
+	changes := must(t, "size=77,nr_inodes=78,mode=123,uid=79,gid=80,huge=never,ro,noexec,commit=lazy,passthrough=off,fsname=f")
 	changes.AllowOther = !DefaultOptions().AllowOther
 	before, after := reflect.ValueOf(DefaultOptions()), reflect.ValueOf(changes)
 	for i := range before.NumField() {
 		name := before.Type().Field(i).Name
-		if name == "RequirePassthrough" { // contradicts passthrough=off, and has its own case
+		if name == "RequirePassthrough" || name == "Store" { // contradict others, and have their own cases
 			continue
 		}
 		if before.Field(i).Equal(after.Field(i)) {
@@ -237,6 +255,8 @@ func TestStringNamesEveryField(t *testing.T) {
 	}
 	requireRoundTrip(t, changes)
 	requireRoundTrip(t, must(t, "require-passthrough"))
+	requireRoundTrip(t, must(t, "store=/s,size=77"))
+	requireRoundTrip(t, must(t, "store=/s,commit=lazy"))
 }
 
 func must(t *testing.T, text string) Options {

@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"errors"
 	"fmt"
 
 	"shmfs/mmapcore"
@@ -100,22 +101,33 @@ func (l *Listing) each(f func(name string) error) error {
 	}
 }
 
-// SetLimits changes the limits of a live tree: bytes and inodes, 0 for none, and the huge-page policy (empty: unchanged).
-// EINVAL when more is in use; then nothing has changed.
-func (t *Tree) SetLimits(size, inodes int64, huge string) error {
+// Limits are what a live tree can be given anew.
+type Limits struct {
+	Size   int64  // bytes; 0: no limit
+	Inodes int64  // 0: no limit
+	Huge   string // never, always, within_size or advise
+}
+
+// SetLimits changes the limits of a live tree from what they are. EINVAL when more is in use, EPERM for what an ordinary
+// user's daemon may not change about its tmpfs; then nothing has changed.
+func (t *Tree) SetLimits(now, wanted Limits) error {
 	if t.ledger == nil {
-		return t.store.Limit(mmapcore.TmpfsOptions{Size: size, Inodes: inodes, Huge: huge})
+		return t.limitStore(now, wanted)
 	}
 	before, _ := t.ledger.Figures()
-	if err := t.ledger.SetLimit(size); err != nil {
+	if err := t.ledger.SetLimit(wanted.Size); err != nil {
 		return err
 	}
-	if t.store.Persistent() {
-		return nil
-	}
-	if err := t.store.Limit(mmapcore.TmpfsOptions{Inodes: inodes, Huge: huge}); err != nil {
-		_ = t.ledger.SetLimit(before)
-		return err
+	now.Size, wanted.Size = 0, 0 // the ledger is the only limit on bytes
+	if err := t.limitStore(now, wanted); err != nil {
+		return errors.Join(err, t.ledger.SetLimit(before))
 	}
 	return nil
+}
+
+func (t *Tree) limitStore(now, wanted Limits) error {
+	if now == wanted {
+		return nil
+	}
+	return t.store.Limit(mmapcore.TmpfsOptions{Size: wanted.Size, Inodes: wanted.Inodes, Huge: wanted.Huge})
 }

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,15 +18,20 @@ var build = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv(BinaryVariable); path != "" {
 		return path, nil
 	}
-	dir, err := os.MkdirTemp("", "shmfs-binary-")
-	if err != nil {
+	// One place for all, and a rename into it: a test that runs beside this one goes on with the binary it has.
+	dir := filepath.Join(os.TempDir(), "shmfs-test-binary")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "shmfs")
-	command := exec.Command("go", "build", "-o", path, "./cmd/shmfs")
+	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
+	command := exec.Command("go", "build", "-o", fresh, "./cmd/shmfs")
 	command.Dir = Root()
 	command.Stderr = os.Stderr
-	return path, command.Run()
+	if err := command.Run(); err != nil {
+		return "", err
+	}
+	return path, os.Rename(fresh, path)
 })
 
 // Binary returns the path of the shmfs binary under test, building it at first use.

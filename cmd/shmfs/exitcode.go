@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes of every command. They are part of the program's contract: a number never changes its meaning.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitMountpoint  = 3
+	exitMounted     = 4
+	exitPermission  = 5
+	exitPassthrough = 6
+	exitNotMounted  = 7
+	exitBusy        = 8
+)
+
+var exitCodes = []struct {
+	code    int
+	meaning string
+}{
+	{exitOK, "success"},
+	{exitFailure, "any failure that has no code of its own"},
+	{exitUsage, "the command line or an option is wrong"},
+	{exitMountpoint, "the mountpoint does not exist or is no directory"},
+	{exitMounted, "a live shmfs is mounted there already"},
+	{exitPermission, "the right to do it is missing"},
+	{exitPassthrough, "require-passthrough was given and passthrough cannot be had"},
+	{exitNotMounted, "no shmfs is mounted there"},
+	{exitBusy, "the mount is in use"},
+}
+
+// codedError is an error with the exit code it ends the program with.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+// failure makes an error that ends the program with the code.
+func failure(code int, format string, arguments ...any) error {
+	return &codedError{code: code, err: fmt.Errorf(format, arguments...)}
+}
+
+// exitCodeTable is the list as help texts show it.
+func exitCodeTable() string {
+	var table strings.Builder
+	for _, entry := range exitCodes {
+		fmt.Fprintf(&table, "  %d  %s\n", entry.code, entry.meaning)
+	}
+	return table.String()
+}
+
+// newExitCodesTopic is what `shmfs help exit-codes` shows.
+func newExitCodesTopic() *cobra.Command {
+	return &cobra.Command{
+		Use:   "exit-codes",
+		Short: "What the exit codes of shmfs mean",
+		Long:  "Every failing command prints one line to standard error and ends with one of these codes:\n\n" + exitCodeTable(),
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shmfs/fs"
+)
+
+const mountHelp = `Mount a shmfs and return when it answers. Its daemon stays in the background.
+
+Options of -o, separated by commas (in a value, \, is a comma):
+  size=SIZE            most bytes of all objects: a number with K, M, G or T behind it, or with % of the
+                       machine's memory; 0 is no limit (default 50%)
+  nr_inodes=N          most files and directories, with K, M or G; 0 is no limit (default: one for every
+                       page of half the memory)
+  mode=OCTAL           permissions of the mount's root (default 1777)
+  uid=USER gid=GROUP   owner of the mount's root, by name or number (default: who mounts)
+  huge=WHEN            huge pages: never, always, within_size or advise (default advise)
+  ro, noexec           no changes; no execution. nosuid and nodev are always in force
+  commit=strict|lazy   charge sizes when they are set, or pages when they are touched (default strict)
+  store=tmpfs|PATH     keep the objects in memory, or in a directory (default tmpfs)
+  passthrough=auto|off use the kernel's passthrough where it can be had, or never (default auto)
+  require-passthrough  fail rather than do without passthrough
+  allow_other          let other users in (default for root; noallow_other keeps them out)
+  fsname=NAME          source shown in the mount table (default shmfs)
+  remount              change size, nr_inodes, huge, ro/rw or noexec/exec of the shmfs mounted there
+
+The log goes to --log-file; else, with -f, to standard error; else to the system's log (/dev/log) if the
+machine has one. SIGTERM, SIGINT and SIGHUP unmount. While files are in use the mount then leaves its path at once
+and is served until the last user is gone; a second signal ends it at once.
+
+With -f the readiness protocol of systemd (Type=notify) is spoken.
+
+Exit codes:
+`
+
+// mountCommand is one call of `shmfs mount`.
+type mountCommand struct {
+	options    []string
+	foreground bool
+	reportTo   int // descriptor to report readiness on; negative in a process that a user started
+	log        logSettings
+}
+
+func newMountCommand() *cobra.Command {
+	c := &mountCommand{}
+	command := &cobra.Command{
+		Use:   "mount [-f] [-o OPTIONS] MOUNTPOINT",
+		Short: "Mount a shmfs",
+		Long:  mountHelp + exitCodeTable(),
+		Example: "  shmfs mount /mnt/shared\n" +
+			"  shmfs mount -o size=4G,huge=within_size /mnt/shared\n" +
+			"  shmfs mount -o remount,size=8G /mnt/shared",
+		Args: exactlyOne,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+		RunE: func(_ *cobra.Command, arguments []string) error { return c.run(arguments[0]) },
+	}
+	flags := command.Flags()
+	flags.StringArrayVarP(&c.options, "options", "o", nil, "options of the mount, separated by commas; may be given several times")
+	flags.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground and log to standard error")
+	flags.IntVar(&c.reportTo, reportFlag, -1, "descriptor to report readiness on")
+	_ = flags.MarkHidden(reportFlag)
+	c.log.addFlags(command)
+	return command
+}
+
+func (c *mountCommand) run(path string) error {
+	if err := c.log.check(); err != nil {
+		return err
+	}
+	text := strings.Join(c.options, ",")
+	if fs.IsRemount(text) {
+		return remount(path, text)
+	}
+	options, err := fs.ParseOptions(text)
+	if err != nil {
+		return failure(exitUsage, "%w", err)
+	}
+	if c.reportTo >= 0 { // the parent has checked and resolved everything
+		return c.serveInBackground(path, options)
+	}
+	claimed, err := claimMountpoint(path)
+	if err != nil {
+		return err
+	}
+	defer claimed.release()
+	if err := requireRights(claimed.path, options); err != nil {
+		return err
+	}
+	if options.Store, err = resolveStore(options.Store, claimed.mountpoint); err != nil {
+		return err
+	}
+	if c.foreground {
+		return c.serveInForeground(claimed, options)
+	}
+	return c.startInBackground(claimed.path, options)
+}
+
+// resolveStore returns the directory that a store= option leads to. The store and the mountpoint may not lie in one
+// another: the daemon would meet its own mount in its store.
+func resolveStore(store string, target mountpoint) (string, error) {
+	if store == fs.StoreTmpfs {
+		return store, nil
+	}
+	resolved, err := filepath.EvalSymlinks(store)
+	if err != nil {
+		return "", fmt.Errorf("store %s: %w: create the directory first", store, err)
+	}
+	info, err := os.Stat(resolved)
+	if err != nil {
+		return "", fmt.Errorf("store %s: %w", store, err)
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("store %s is no directory: give a directory", store)
+	}
+	if target.contains(resolved) || (mountpoint{path: resolved}).contains(target.path) {
+		return "", fmt.Errorf("store %s and mountpoint %s may not lie in one another: give another directory", store, target.path)
+	}
+	return resolved, nil
+}

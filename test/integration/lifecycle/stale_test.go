@@ -1,0 +1,98 @@
+package lifecycle_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestStaleMountIsReplaced(t *testing.T) {
+	t.Parallel()
+	directory := mounted(t)
+	writeFile(t, filepath.Join(directory, "object"), "old")
+	watch(t, daemonOf(t, directory)).kill(t)
+	var figures unix.Statfs_t
+	if err := unix.Statfs(directory, &figures); err != unix.ENOTCONN {
+		t.Fatalf("the mount of a killed daemon answers %v", err)
+	}
+	got := shmfs(t, "mount", directory)
+	if got.code != 0 {
+		t.Errorf("exit code %d", got.code)
+	}
+	requireLine(t, got, "stale mount", directory, "its daemon had died")
+	if count := mountsAt(t, directory); count != 1 {
+		t.Errorf("%d file systems are mounted", count)
+	}
+	writeFile(t, filepath.Join(directory, "object"), "new")
+	unmount(t, directory)
+}
+
+// Several dead mounts on top of each other are all taken away.
+func TestStaleMountsInAPileAreReplaced(t *testing.T) {
+	t.Parallel()
+	directory := mounted(t)
+	source := mounted(t)
+	if err := unix.Mount(source, directory, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	watch(t, daemonOf(t, source)).kill(t)
+	if err := unix.Unmount(source, unix.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+	got := shmfs(t, "mount", directory)
+	requireFailure(t, result{code: got.code, stderr: strings.SplitAfter(got.stderr, "\n")[0]}, 4, "stale mount", directory)
+	if !strings.Contains(got.stderr, "already has a live shmfs") {
+		t.Errorf("the live mount below was not found: %s", got.stderr)
+	}
+	watch(t, daemonOf(t, directory)).kill(t)
+	if got := shmfs(t, "mount", directory); got.code != 0 {
+		t.Errorf("exit code %d: %s", got.code, got.stderr)
+	}
+	unmount(t, directory)
+}
+
+func TestStaleMountIsUnmounted(t *testing.T) {
+	t.Parallel()
+	directory := mounted(t)
+	watch(t, daemonOf(t, directory)).kill(t)
+	requireFailure(t, shmfs(t, "mount", "-o", "remount,size=1G", directory), 7, "has died", "mount it again")
+	got := shmfs(t, "umount", directory)
+	if got.code != 0 {
+		t.Errorf("exit code %d", got.code)
+	}
+	requireLine(t, got, "stale mount", directory)
+	requireUnmounted(t, directory)
+}
+
+// A daemon that lives and does not answer is told from a dead one, and no command hangs on it.
+func TestSilentMountHangsNoCommand(t *testing.T) {
+	t.Parallel()
+	directory := mounted(t)
+	daemon := watch(t, daemonOf(t, directory))
+	daemon.signal(t, unix.SIGSTOP)
+	t.Cleanup(func() { _ = unix.PidfdSendSignal(int(daemon), unix.SIGCONT, nil, 0) })
+	cases := []struct {
+		name      string
+		arguments []string
+	}{
+		{"mount", []string{"mount", directory}},
+		{"umount", []string{"umount", directory}},
+		{"remount", []string{"mount", "-o", "remount,size=1G", directory}},
+	}
+	t.Run("refused", func(t *testing.T) {
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				requireFailure(t, shmfs(t, c.arguments...), 1, directory, "does not answer")
+			})
+		}
+	})
+	requireSuccess(t, shmfs(t, "umount", "-l", directory))
+	requireUnmounted(t, directory)
+	daemon.signal(t, unix.SIGCONT)
+	if !daemon.ended(t, patience) {
+		t.Error("the daemon does not end when it goes on")
+	}
+}
