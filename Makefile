@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 .PHONY: build demo test check unit integration bench soak fuzz needs clean
 
 build: ## bin/shmfs, static
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/shmfs ./cmd/shmfs
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o bin/shmfs ./cmd/shmfs
 
 bin/shmfs-race: FORCE
 	CGO_ENABLED=1 $(GO) build -race -o $@ ./cmd/shmfs
