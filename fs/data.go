@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
 )
 
 func (f *Filesystem) readRequest(r *fuse.ReadRequest) {
@@ -57,6 +58,12 @@ func (f *Filesystem) write(r *fuse.WriteRequest) {
 		return
 	}
 	n, err := handle.opened.object.WriteAt(r.Data, r.Offset)
+	if err == nil && r.FileFlags&(unix.O_SYNC|unix.O_DSYNC) != 0 {
+		// O_SYNC is O_DSYNC and a bit of its own.
+		if err = handle.opened.object.Region().Sync(r.FileFlags&unix.O_SYNC != unix.O_SYNC); err != nil {
+			n = 0
+		}
+	}
 	if err != nil && n == 0 {
 		f.fail(r, err)
 		return

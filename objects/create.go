@@ -46,12 +46,28 @@ func (t *Tree) Mknod(parent uint64, name string, mode, device uint32, caller Cal
 	})
 }
 
-// Symlink makes a symbolic link to target, 1 to 4095 bytes.
+// Symlink makes a symbolic link to target, 1 to 4095 bytes. A long one takes a page of its own, which is charged.
 func (t *Tree) Symlink(parent uint64, name, target string, caller Caller) (Entry, error) {
-	return t.create(parent, name, caller, func(directory int) (int, error) {
+	charged := int64(0)
+	if t.ledger != nil && len(target) >= shortestCharged {
+		charged = pageSize
+		if err := t.ledger.Charge(charged, t.patience()); err != nil {
+			return Entry{}, fmt.Errorf("creating %q: %w", name, err)
+		}
+	}
+	entry, err := t.create(parent, name, caller, func(directory int) (int, error) {
 		return -1, unix.Symlinkat(target, directory, name)
 	})
+	if t.ledger != nil {
+		// The new node holds what its blocks say; the store may have found room inside the inode.
+		t.ledger.Refund(charged - t.standingCharge(&entry.Stat))
+	}
+	return entry, err
 }
+
+// shortestCharged is the length, in bytes, from which a link's target may not fit into its inode: ext4's limit, the lowest of
+// the stores in use (tmpfs keeps 127).
+const shortestCharged = 60
 
 // create runs a call that makes a name, as the caller, and adopts what it made. The call may return a descriptor of it.
 func (t *Tree) create(parent uint64, name string, caller Caller, call func(directory int) (int, error)) (Entry, error) {

@@ -22,6 +22,13 @@ type Object struct {
 // of the last close and the last munmap only afterwards, where tmpfs has freed them when the call returns.
 const patience = 50 * time.Millisecond
 
+func (t *Tree) patience() time.Duration {
+	if t.orphans.Load() == 0 {
+		return 0
+	}
+	return patience
+}
+
 // Open opens a regular file's region. access is O_RDONLY, O_WRONLY or O_RDWR; EACCES and EROFS where the store refuses it.
 func (t *Tree) Open(id uint64, access int) (*Object, error) {
 	node := t.node(id)
@@ -94,11 +101,7 @@ func (o *Object) charge(bytes int64) error {
 	if bytes <= 0 {
 		return nil
 	}
-	wait := patience
-	if o.tree.orphans.Load() == 0 {
-		wait = 0
-	}
-	if err := o.tree.ledger.Charge(bytes, wait); err != nil {
+	if err := o.tree.ledger.Charge(bytes, o.tree.patience()); err != nil {
 		return err
 	}
 	o.node.charged += bytes

@@ -29,13 +29,20 @@ func (t *Tree) Usage() (unix.Statfs_t, error) {
 	return figures, nil
 }
 
-// standingCharge is what an inode that is already there is charged: its size, and what is allocated behind its end.
+// standingCharge is what an inode that is already there is charged: a file's size and what is allocated behind its end, a
+// symbolic link's blocks.
 func (t *Tree) standingCharge(stat *unix.Stat_t) int64 {
-	if t.ledger == nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
+	if t.ledger == nil {
 		return 0
 	}
 	const blockSize = 512 // of st_blocks, whatever st_blksize
-	return max(pages(stat.Size), pages(stat.Blocks*blockSize))
+	switch stat.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return max(pages(stat.Size), pages(stat.Blocks*blockSize))
+	case unix.S_IFLNK:
+		return pages(stat.Blocks * blockSize)
+	}
+	return 0
 }
 
 // recount adds up the standing charges of everything below the root, each inode once.
