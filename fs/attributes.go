@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"errors"
 	"time"
 
 	"shmfs/objects"
@@ -16,6 +17,12 @@ func (f *Filesystem) getattr(r *fuse.GetattrRequest) {
 
 func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 	change := changeOf(r)
+	if change.Size != nil && !f.passthru {
+		if err := f.clearTail(uint64(r.Node), *change.Size); err != nil {
+			f.fail(r, err)
+			return
+		}
+	}
 	if change.Size != nil && r.Valid.Handle() {
 		// The handle's right to write was checked at its open, and may be more than the mode allows now.
 		if done, err := f.resizeByHandle(uint64(r.Handle), *change.Size); err != nil {
@@ -27,6 +34,25 @@ func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 	}
 	stat, err := f.tree.Change(uint64(r.Node), change)
 	f.answerAttributes(r, stat, err)
+}
+
+// clearTail makes a file that is about to grow show zeros where a mapping has stored past its end: in cached mode that is in
+// the kernel's page, which no request reaches, and it would be written back as part of the file.
+func (f *Filesystem) clearTail(node uint64, size int64) error {
+	stat, err := f.tree.Stat(node)
+	if err != nil || size <= stat.Size {
+		return err
+	}
+	page := int64(unix.Getpagesize())
+	stray := min(size, (stat.Size+page-1)/page*page) - stat.Size
+	if stray == 0 {
+		return nil
+	}
+	err = f.conn.NotifyStore(fuse.NodeID(node), uint64(stat.Size), make([]byte, stray))
+	if errors.Is(err, fuse.ErrNotCached) {
+		return nil
+	}
+	return err
 }
 
 func (f *Filesystem) resizeByHandle(id uint64, size int64) (done bool, err error) {

@@ -89,6 +89,9 @@ func (f *Filesystem) fsync(r *fuse.FsyncRequest) {
 
 func (f *Filesystem) allocate(r *fuse.FAllocateRequest) {
 	handle, err := f.handles.file(uint64(r.Handle))
+	if err == nil && r.Mode&unix.FALLOC_FL_KEEP_SIZE == 0 && !f.passthru {
+		err = f.clearTail(handle.node, int64(r.Offset+r.Length))
+	}
 	if err == nil {
 		err = handle.opened.object.Allocate(uint32(r.Mode), int64(r.Offset), int64(r.Length))
 	}

@@ -97,6 +97,9 @@ func (f *Filesystem) seek(body []byte) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if in.offset < 0 {
+		return 0, fmt.Errorf("LSEEK to %d: %w", in.offset, unix.ENXIO) // before the file is beyond any data, tmpfs says
+	}
 	switch in.whence {
 	case unix.SEEK_DATA:
 		return handle.opened.object.Region().NextData(in.offset)

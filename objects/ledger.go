@@ -22,8 +22,8 @@ type Ledger struct {
 	refunded chan struct{} // closed at the next refund, when somebody waits for it; guarded by mu
 }
 
-// NewLedger returns an empty ledger; limit is in bytes, 0 for none.
-func NewLedger(limit int64) *Ledger { return &Ledger{limit: limit} }
+// NewLedger returns an empty ledger; limit is in bytes, rounded up to whole pages as tmpfs does, 0 for none.
+func NewLedger(limit int64) *Ledger { return &Ledger{limit: pages(limit)} }
 
 // Start sets what is charged already, before anything else is charged.
 func (l *Ledger) Start(used int64) {
@@ -95,6 +95,7 @@ func (l *Ledger) Refund(bytes int64) {
 
 // SetLimit changes the limit; EINVAL when more than that is charged already.
 func (l *Ledger) SetLimit(limit int64) error {
+	limit = pages(limit)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if limit != 0 && l.used > limit {
