@@ -128,8 +128,13 @@ func (f *Filesystem) tmpfile(r *fuse.UnrecognizedRequest, body []byte) {
 		f.fail(r, err)
 		return
 	}
-	entry, err := f.tree.Tmpfile(uint64(r.Node), in.mode&0o7777, f.creator(r, os.FileMode(in.umask)))
-	f.answerCreated(r, entry, in.flags, err)
+	entry, object, err := f.tree.Tmpfile(uint64(r.Node), in.mode&0o7777, f.creator(r, os.FileMode(in.umask)))
+	if err == nil {
+		err = f.answerCreated(r, entry, object, in.flags)
+	}
+	if err != nil {
+		f.fail(r, err)
+	}
 }
 
 func tooShort(what string, body []byte) error {

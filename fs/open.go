@@ -49,8 +49,7 @@ func (f *Filesystem) openDirectory(r *fuse.OpenRequest) {
 // writer's writes do. It returns the flags of the reply.
 func (f *Filesystem) openFile(node uint64, flags uint32, writer *objects.Writer) (*handle, uint32, error) {
 	access := int(flags & unix.O_ACCMODE)
-	writable := access != unix.O_RDONLY
-	if flags&unix.O_TRUNC != 0 && !writable {
+	if flags&unix.O_TRUNC != 0 && access == unix.O_RDONLY {
 		access = unix.O_RDWR
 	}
 	file, err := f.open(node, access)
@@ -64,8 +63,8 @@ func (f *Filesystem) openFile(node uint64, flags uint32, writer *objects.Writer)
 		err = f.tree.DropPrivileges(node, *writer)
 	}
 	direct := false
-	if err == nil && f.passthru && writable {
-		direct, err = f.writesByDaemon(node)
+	if err == nil {
+		direct, err = f.direct(node, flags)
 	}
 	if err != nil {
 		f.release(file)
@@ -76,9 +75,12 @@ func (f *Filesystem) openFile(node uint64, flags uint32, writer *objects.Writer)
 	return handle, f.openFlags(direct), nil
 }
 
-// writesByDaemon says whether write(2) must come to the daemon rather than go to the backing file: to charge growth, or to
-// clear setuid and setgid, which the kernel would not do on the daemon's backing file.
-func (f *Filesystem) writesByDaemon(node uint64) (bool, error) {
+// direct says whether read(2) and write(2) of a handle must come to the daemon rather than go to the backing file: to charge
+// growth, or to clear setuid and setgid, which the kernel would not do on the daemon's backing file.
+func (f *Filesystem) direct(node uint64, flags uint32) (bool, error) {
+	if !f.passthru || flags&unix.O_ACCMODE == unix.O_RDONLY {
+		return false, nil
+	}
 	if f.options.Load().Commit == Strict {
 		return true, nil
 	}
@@ -101,33 +103,45 @@ func (f *Filesystem) openingOf(handle *handle, flags uint32) opening {
 }
 
 func (f *Filesystem) create(r *fuse.CreateRequest) {
-	entry, err := f.tree.Create(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
+	entry, object, err := f.tree.Create(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
 	if errors.Is(err, unix.EEXIST) && r.Flags&fuse.OpenExclusive == 0 {
 		// The kernel thought the name free, so it has not checked the right to open what is there: ESTALE makes it look again.
 		err = unix.ESTALE
 	}
-	f.answerCreated(r, entry, uint32(r.Flags), err)
+	if err != nil {
+		f.fail(r, err)
+		return
+	}
+	err = f.answerCreated(r, entry, object, uint32(r.Flags))
+	if err != nil {
+		// The kernel is told that there is no such file, and would go on believing it.
+		f.fail(r, errors.Join(err, f.tree.Unlink(uint64(r.Node), r.Name)))
+	}
 }
 
-// answerCreated opens what was just created and replies with both.
-func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, flags uint32, err error) {
-	if err != nil {
-		f.fail(r, err)
-		return
-	}
-	handle, replyFlags, err := f.openFile(entry.ID, flags&^unix.O_TRUNC, nil)
+// answerCreated replies with what was just created and a handle of it. When that fails, nothing has been answered.
+func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, object *objects.Object, flags uint32) error {
+	file, err := f.shareCreated(entry.ID, object)
 	if err != nil {
 		f.tree.Forget(entry.ID, 1)
-		f.fail(r, err)
-		return
+		return err
 	}
+	direct, err := f.direct(entry.ID, flags)
+	if err != nil {
+		f.release(file)
+		f.tree.Forget(entry.ID, 1)
+		return err
+	}
+	handle := &handle{node: entry.ID, opened: file}
+	f.handles.add(handle)
 	var message [outHeaderSize + entryOutSize + openOutSize]byte
 	putEntry(message[outHeaderSize:], &entry)
-	putOpening(message[outHeaderSize+entryOutSize:], f.openingOf(handle, replyFlags))
+	putOpening(message[outHeaderSize+entryOutSize:], f.openingOf(handle, f.openFlags(direct)))
 	if f.answer(r, message[:]) != nil {
 		f.closeHandle(handle.id)
 		f.tree.Forget(entry.ID, 1)
 	}
+	return nil
 }
 
 func (f *Filesystem) releaseRequest(r *fuse.ReleaseRequest) {

@@ -70,14 +70,39 @@ func (f *Filesystem) openFirst(node uint64, access int) (*opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening node %d: %w", node, err)
 	}
-	if !f.passthru {
-		return file, nil
+	return file, f.register(file)
+}
+
+// shareCreated counts the first handle of a file that was just created. The object is the file system's from then on.
+func (f *Filesystem) shareCreated(node uint64, object *objects.Object) (*opened, error) {
+	f.openings.mu.Lock()
+	defer f.openings.mu.Unlock()
+	known := f.openings.byNode[node]
+	if known != nil && known.serves(unix.O_RDWR) { // somebody has found and opened it meanwhile
+		known.count++
+		return known, object.Close()
 	}
-	file.backingID, err = openBacking(f.descriptor, file.object.Region().Descriptor())
-	if err != nil {
-		return nil, errors.Join(err, file.object.Close())
+	file := &opened{node: node, object: object, access: unix.O_RDWR, count: 1, shared: known == nil}
+	if err := f.register(file); err != nil {
+		return nil, err
+	}
+	if file.shared {
+		f.openings.byNode[node] = file
 	}
 	return file, nil
+}
+
+// register ties what was opened to the connection in passthrough mode. If that fails the object is closed.
+func (f *Filesystem) register(file *opened) error {
+	if !f.passthru {
+		return nil
+	}
+	var err error
+	file.backingID, err = openBacking(f.descriptor, file.object.Region().Descriptor())
+	if err != nil {
+		return errors.Join(err, file.object.Close())
+	}
+	return nil
 }
 
 // release counts one handle less and closes the file after the last.

@@ -8,8 +8,10 @@ import (
 
 func TestLifetimeEndsWhenTheLastUserLeaves(t *testing.T) {
 	life := newLifetime()
-	if !life.enter() || !life.enter() {
-		t.Fatal("not let in")
+	for range 2 {
+		if !life.enter() {
+			t.Fatal("not let in")
+		}
 	}
 	over := make(chan struct{})
 	go func() { life.end(); close(over) }()

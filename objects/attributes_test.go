@@ -37,7 +37,7 @@ func TestChange(t *testing.T) {
 
 func TestChangeLeavesTheRestAlone(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
-		entry, err := w.tree.Create(RootID, "file", 0o640, Caller{UID: 12, GID: 34})
+		entry, err := createFile(w.tree, RootID, "file", 0o640, Caller{UID: 12, GID: 34})
 		wantNoError(t, "Create", err)
 		mtime := unix.Timespec{Sec: 2000}
 		before, err := w.tree.Change(entry.ID, Change{Mtime: &mtime})

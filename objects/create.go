@@ -1,48 +1,62 @@
 package objects
 
 import (
+	"errors"
 	"fmt"
+
+	"shmfs/mmapcore"
 
 	"golang.org/x/sys/unix"
 )
 
-// Create makes a regular file of size 0 that belongs to the caller; mode holds permission bits before the umask.
-// EEXIST when the name is taken, ENOSPC when there is no inode left.
-func (t *Tree) Create(parent uint64, name string, mode uint32, caller Caller) (Entry, error) {
-	return t.create(parent, name, caller, func(directory int) (int, error) {
-		return unix.Openat(directory, name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC,
+// Create makes a regular file of size 0 that belongs to the caller, and opens it for reading and writing whatever its mode
+// says; mode holds permission bits before the umask. EEXIST when the name is taken, ENOSPC when there is no inode left.
+func (t *Tree) Create(parent uint64, name string, mode uint32, caller Caller) (Entry, *Object, error) {
+	descriptor := -1
+	entry, err := t.create(parent, name, caller, func(directory int) (err error) {
+		descriptor, err = unix.Openat(directory, name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC,
 			caller.mode(directory, mode))
+		return err
 	})
+	return t.opened(entry, descriptor, err)
 }
 
-// Tmpfile makes a regular file without a name (O_TMPFILE). Link may give it one.
-func (t *Tree) Tmpfile(parent uint64, mode uint32, caller Caller) (Entry, error) {
-	var entry Entry
+// Tmpfile makes a regular file without a name (O_TMPFILE) and opens it as Create does. Link may give it one.
+func (t *Tree) Tmpfile(parent uint64, mode uint32, caller Caller) (Entry, *Object, error) {
+	descriptor := -1
 	err := t.in(parent, func(directory int) error {
-		return t.caller.as(caller, func() error {
-			descriptor, err := unix.Openat(directory, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, caller.mode(directory, mode))
-			if err != nil {
-				return fmt.Errorf("creating a file without a name: %w", err)
-			}
-			defer unix.Close(descriptor)
-			entry, err = t.adopt(descriptor)
+		return t.caller.as(caller, func() (err error) {
+			descriptor, err = unix.Openat(directory, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, caller.mode(directory, mode))
 			return err
 		})
 	})
-	return entry, err
+	if err != nil {
+		return Entry{}, nil, fmt.Errorf("creating a file without a name: %w", err)
+	}
+	entry, err := t.adopt(descriptor)
+	return t.opened(entry, descriptor, err)
+}
+
+// opened makes an object of a created file's descriptor, which it closes if creating failed.
+func (t *Tree) opened(entry Entry, descriptor int, err error) (Entry, *Object, error) {
+	if err != nil {
+		closeHeld(descriptor)
+		return Entry{}, nil, err
+	}
+	return entry, &Object{tree: t, node: t.node(entry.ID), region: mmapcore.NewRegion(descriptor)}, nil
 }
 
 // Mkdir makes a directory.
 func (t *Tree) Mkdir(parent uint64, name string, mode uint32, caller Caller) (Entry, error) {
-	return t.create(parent, name, caller, func(directory int) (int, error) {
-		return -1, unix.Mkdirat(directory, name, caller.mode(directory, mode))
+	return t.create(parent, name, caller, func(directory int) error {
+		return unix.Mkdirat(directory, name, caller.mode(directory, mode))
 	})
 }
 
 // Mknod makes a FIFO, socket, device or regular file; mode holds the type, device is its number for a device.
 func (t *Tree) Mknod(parent uint64, name string, mode, device uint32, caller Caller) (Entry, error) {
-	return t.create(parent, name, caller, func(directory int) (int, error) {
-		return -1, unix.Mknodat(directory, name, caller.mode(directory, mode), int(device))
+	return t.create(parent, name, caller, func(directory int) error {
+		return unix.Mknodat(directory, name, caller.mode(directory, mode), int(device))
 	})
 }
 
@@ -55,8 +69,8 @@ func (t *Tree) Symlink(parent uint64, name, target string, caller Caller) (Entry
 			return Entry{}, fmt.Errorf("creating %q: %w", name, err)
 		}
 	}
-	entry, err := t.create(parent, name, caller, func(directory int) (int, error) {
-		return -1, unix.Symlinkat(target, directory, name)
+	entry, err := t.create(parent, name, caller, func(directory int) error {
+		return unix.Symlinkat(target, directory, name)
 	})
 	if t.ledger != nil {
 		// The new node holds what its blocks say; the store may have found room inside the inode.
@@ -69,30 +83,32 @@ func (t *Tree) Symlink(parent uint64, name, target string, caller Caller) (Entry
 // the stores in use (tmpfs keeps 127).
 const shortestCharged = 60
 
-// create runs a call that makes a name, as the caller, and adopts what it made. The call may return a descriptor of it.
-func (t *Tree) create(parent uint64, name string, caller Caller, call func(directory int) (int, error)) (Entry, error) {
+// create runs a call that makes a name, as the caller, and adopts what it made. If that fails there is no name either: the
+// kernel would go on believing that there is none.
+func (t *Tree) create(parent uint64, name string, caller Caller, call func(directory int) error) (Entry, error) {
 	if err := checkName(name); err != nil {
 		return Entry{}, err
 	}
 	var entry Entry
 	err := t.in(parent, func(directory int) error {
-		descriptor := -1
-		err := t.caller.as(caller, func() (err error) {
-			descriptor, err = call(directory)
-			return err
-		})
-		if err != nil {
+		if err := t.caller.as(caller, func() error { return call(directory) }); err != nil {
 			return fmt.Errorf("creating %q: %w", name, err)
 		}
-		if descriptor < 0 {
-			entry, err = t.lookupIn(directory, name)
-			return err
+		var err error
+		if entry, err = t.lookupIn(directory, name); err != nil {
+			return errors.Join(err, undoCreate(directory, name))
 		}
-		defer unix.Close(descriptor)
-		entry, err = t.adopt(descriptor)
-		return err
+		return nil
 	})
 	return entry, err
+}
+
+func undoCreate(directory int, name string) error {
+	err := unix.Unlinkat(directory, name, 0)
+	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EPERM) {
+		err = unix.Unlinkat(directory, name, unix.AT_REMOVEDIR)
+	}
+	return err
 }
 
 // Link gives a node one more name. EEXIST when it is taken, EMLINK at the store's limit, ENOENT when the node's last name is

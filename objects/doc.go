@@ -15,5 +15,5 @@
 //	  Tree.mu
 //	  Ledger.mu
 //
-// No lock is held while waiting, and none but Node.growth while the store may block on a disk.
+// Only Node.growth is held while waiting: for memory that is about to come free, and for a directory store's disk.
 package objects

@@ -19,16 +19,26 @@ func wantFigures(t *testing.T, ledger *Ledger, wantLimit, wantUsed int64) {
 }
 
 func TestLedgerChargesUpToItsLimit(t *testing.T) {
-	ledger := NewLedger(100)
-	wantNoError(t, "charging 60", ledger.Charge(60, 0))
-	wantError(t, "charging 41", ledger.Charge(41, 0), unix.ENOSPC)
-	wantFigures(t, ledger, 100, 60)
-	wantNoError(t, "charging 40", ledger.Charge(40, 0))
+	ledger := NewLedger(100 * pageSize)
+	wantNoError(t, "charging 60 pages", ledger.Charge(60*pageSize, 0))
+	wantError(t, "charging 41", ledger.Charge(41*pageSize, 0), unix.ENOSPC)
+	wantFigures(t, ledger, 100*pageSize, 60*pageSize)
+	wantNoError(t, "charging 40", ledger.Charge(40*pageSize, 0))
 	wantNoError(t, "charging nothing", ledger.Charge(0, 0))
-	wantError(t, "charging 1", ledger.Charge(1, 0), unix.ENOSPC)
+	wantError(t, "charging 1", ledger.Charge(pageSize, 0), unix.ENOSPC)
 	wantError(t, "charging the most there is", ledger.Charge(math.MaxInt64, 0), unix.ENOSPC)
-	ledger.Refund(100)
-	wantFigures(t, ledger, 100, 0)
+	ledger.Refund(100 * pageSize)
+	wantFigures(t, ledger, 100*pageSize, 0)
+}
+
+// Limits are rounded up to whole pages, as tmpfs rounds its size.
+func TestLedgerLimitsAreWholePages(t *testing.T) {
+	for asked, want := range map[int64]int64{0: 0, 1: pageSize, pageSize: pageSize, pageSize + 1: 2 * pageSize} {
+		wantFigures(t, NewLedger(asked), want, 0)
+		ledger := NewLedger(100 * pageSize)
+		wantNoError(t, "SetLimit", ledger.SetLimit(asked))
+		wantFigures(t, ledger, want, 0)
+	}
 }
 
 func TestLedgerWithoutLimit(t *testing.T) {
@@ -41,37 +51,37 @@ func TestLedgerWithoutLimit(t *testing.T) {
 }
 
 func TestLedgerStart(t *testing.T) {
-	ledger := NewLedger(100)
-	ledger.Start(150) // a directory may hold more than the limit that is set now
-	wantError(t, "charging 1", ledger.Charge(1, 0), unix.ENOSPC)
+	ledger := NewLedger(10 * pageSize)
+	ledger.Start(15 * pageSize) // a directory may hold more than the limit that is set now
+	wantError(t, "charging 1", ledger.Charge(pageSize, 0), unix.ENOSPC)
 	if got := ledger.ChargeUpTo(pageSize); got != 0 {
 		t.Errorf("took %d", got)
 	}
-	wantFigures(t, ledger, 100, 150)
-	ledger.Refund(60)
-	wantNoError(t, "charging 10", ledger.Charge(10, 0))
+	wantFigures(t, ledger, 10*pageSize, 15*pageSize)
+	ledger.Refund(6 * pageSize)
+	wantNoError(t, "charging 1", ledger.Charge(pageSize, 0))
 }
 
 func TestLedgerSetLimit(t *testing.T) {
-	ledger := NewLedger(100)
-	wantNoError(t, "charging 60", ledger.Charge(60, 0))
-	wantError(t, "a limit of 59", ledger.SetLimit(59), unix.EINVAL)
-	wantFigures(t, ledger, 100, 60)
-	wantNoError(t, "a limit of 60", ledger.SetLimit(60))
-	wantError(t, "charging 1", ledger.Charge(1, 0), unix.ENOSPC)
-	wantNoError(t, "a limit of 70", ledger.SetLimit(70))
-	wantNoError(t, "charging 10", ledger.Charge(10, 0))
+	ledger := NewLedger(10 * pageSize)
+	wantNoError(t, "charging 6 pages", ledger.Charge(6*pageSize, 0))
+	wantError(t, "a limit of 5", ledger.SetLimit(5*pageSize), unix.EINVAL)
+	wantFigures(t, ledger, 10*pageSize, 6*pageSize)
+	wantNoError(t, "a limit of 6", ledger.SetLimit(6*pageSize))
+	wantError(t, "charging 1", ledger.Charge(pageSize, 0), unix.ENOSPC)
+	wantNoError(t, "a limit of 7", ledger.SetLimit(7*pageSize))
+	wantNoError(t, "charging 1", ledger.Charge(pageSize, 0))
 	wantNoError(t, "no limit", ledger.SetLimit(0))
-	wantNoError(t, "charging 1000", ledger.Charge(1000, 0))
-	wantError(t, "a limit again", ledger.SetLimit(1000), unix.EINVAL)
-	wantFigures(t, ledger, 0, 1070)
+	wantNoError(t, "charging 100", ledger.Charge(100*pageSize, 0))
+	wantError(t, "a limit again", ledger.SetLimit(100*pageSize), unix.EINVAL)
+	wantFigures(t, ledger, 0, 107*pageSize)
 }
 
 func TestLedgerChargeUpToTakesWholePages(t *testing.T) {
 	cases := []struct{ limit, used, asked, want int64 }{
 		{10 * pageSize, 0, 4 * pageSize, 4 * pageSize},
 		{10 * pageSize, 8 * pageSize, 4 * pageSize, 2 * pageSize},
-		{10*pageSize - 1, 8 * pageSize, 4 * pageSize, pageSize},
+		{10 * pageSize, 9 * pageSize, 4 * pageSize, pageSize},
 		{10 * pageSize, 8*pageSize + 1, 4 * pageSize, pageSize},
 		{10 * pageSize, 10*pageSize - 1, pageSize, 0},
 		{10 * pageSize, 10 * pageSize, pageSize, 0},
@@ -90,13 +100,13 @@ func TestLedgerChargeUpToTakesWholePages(t *testing.T) {
 
 func TestLedgerPatienceEndsAtARefund(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := NewLedger(100)
-		wantNoError(t, "charging all", ledger.Charge(100, 0))
+		ledger := NewLedger(10 * pageSize)
+		wantNoError(t, "charging all", ledger.Charge(10*pageSize, 0))
 		start := time.Now()
 		charged := make(chan error)
-		go func() { charged <- ledger.Charge(50, time.Hour) }()
+		go func() { charged <- ledger.Charge(5*pageSize, time.Hour) }()
 		synctest.Wait()
-		ledger.Refund(20) // not enough: it must go on waiting
+		ledger.Refund(2 * pageSize) // not enough: it must go on waiting
 		synctest.Wait()
 		select {
 		case err := <-charged:
@@ -104,44 +114,44 @@ func TestLedgerPatienceEndsAtARefund(t *testing.T) {
 		default:
 		}
 		time.Sleep(time.Minute)
-		ledger.Refund(30)
+		ledger.Refund(3 * pageSize)
 		wantNoError(t, "charging after the refund", <-charged)
 		if waited := time.Since(start); waited != time.Minute {
 			t.Errorf("waited for %v, want a minute", waited)
 		}
-		wantFigures(t, ledger, 100, 100)
+		wantFigures(t, ledger, 10*pageSize, 10*pageSize)
 	})
 }
 
 func TestLedgerPatienceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := NewLedger(100)
-		wantNoError(t, "charging all", ledger.Charge(100, 0))
+		ledger := NewLedger(10 * pageSize)
+		wantNoError(t, "charging all", ledger.Charge(10*pageSize, 0))
 		start := time.Now()
-		wantError(t, "charging more", ledger.Charge(1, time.Minute), unix.ENOSPC)
+		wantError(t, "charging more", ledger.Charge(pageSize, time.Minute), unix.ENOSPC)
 		if waited := time.Since(start); waited != time.Minute {
 			t.Errorf("waited for %v, want a minute", waited)
 		}
 		start = time.Now()
-		wantError(t, "charging more at once", ledger.Charge(1, 0), unix.ENOSPC)
+		wantError(t, "charging more at once", ledger.Charge(pageSize, 0), unix.ENOSPC)
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("waited for %v, want none", waited)
 		}
-		wantFigures(t, ledger, 100, 100)
+		wantFigures(t, ledger, 10*pageSize, 10*pageSize)
 	})
 }
 
 // One refund serves as many as it suffices for, not only the first.
 func TestLedgerRefundWakesAllWaiters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := NewLedger(100)
-		wantNoError(t, "charging all", ledger.Charge(100, 0))
+		ledger := NewLedger(10 * pageSize)
+		wantNoError(t, "charging all", ledger.Charge(10*pageSize, 0))
 		errs := make(chan error, 5)
 		for range cap(errs) {
-			go func() { errs <- ledger.Charge(30, time.Hour) }()
+			go func() { errs <- ledger.Charge(3*pageSize, time.Hour) }()
 		}
 		synctest.Wait()
-		ledger.Refund(100)
+		ledger.Refund(10 * pageSize)
 		synctest.Wait()
 		if served := len(errs); served != 3 {
 			t.Errorf("%d were served, want 3", served)
@@ -152,7 +162,7 @@ func TestLedgerRefundWakesAllWaiters(t *testing.T) {
 		for range 2 {
 			wantError(t, "charging", <-errs, unix.ENOSPC)
 		}
-		wantFigures(t, ledger, 100, 90)
+		wantFigures(t, ledger, 10*pageSize, 9*pageSize)
 	})
 }
 

@@ -164,7 +164,7 @@ func TestTheRootIsNeverForgotten(t *testing.T) {
 func TestADirectoryOutlivesItsName(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
 		entry := w.mkdir(t, "directory")
-		inside, err := w.tree.Create(entry.ID, "file", 0o600, Caller{})
+		inside, err := createFile(w.tree, entry.ID, "file", 0o600, Caller{})
 		wantNoError(t, "creating inside", err)
 		wantError(t, "Rmdir", w.tree.Rmdir(RootID, "directory"), unix.ENOTEMPTY)
 		wantNoError(t, "Unlink inside", w.tree.Unlink(entry.ID, "file"))
@@ -173,10 +173,10 @@ func TestADirectoryOutlivesItsName(t *testing.T) {
 		if stat := w.stat(t, entry.ID); stat.Mode != unix.S_IFDIR|0o755 {
 			t.Errorf("mode %o", stat.Mode)
 		}
-		_, err = w.tree.Create(entry.ID, "file", 0o600, Caller{})
+		_, err = createFile(w.tree, entry.ID, "file", 0o600, Caller{})
 		wantError(t, "creating in what is gone", err, unix.ENOENT)
 		w.tree.Forget(entry.ID, 1)
-		_, err = w.tree.Create(entry.ID, "file", 0o600, Caller{})
+		_, err = createFile(w.tree, entry.ID, "file", 0o600, Caller{})
 		wantError(t, "creating in what is forgotten", err, unix.ESTALE)
 		w.wantEmpty(t)
 	})

@@ -137,6 +137,50 @@ func TestCursorsGoOnAnywhere(t *testing.T) {
 	})
 }
 
+// Whoever takes nothing is offered the same again.
+func TestListingOffersAgainWhatWasNotTaken(t *testing.T) {
+	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
+		names := w.makeNames(t, 10)
+		listing, err := w.tree.List(RootID)
+		wantNoError(t, "List", err)
+		defer listing.Close()
+		var cursor int64
+		for range 3 {
+			taken := 0
+			err := listing.Read(cursor, 4096, func(name Name) bool {
+				if taken == 2 {
+					return false
+				}
+				taken++
+				cursor = name.Cursor
+				delete(names, string(name.Bytes))
+				return true
+			})
+			wantNoError(t, "Read", err)
+			var first, again string
+			for _, offered := range []*string{&first, &again} {
+				err := listing.Read(cursor, 4096, func(name Name) bool { *offered = string(name.Bytes); return false })
+				wantNoError(t, "Read without taking", err)
+			}
+			if first == "" || first != again {
+				t.Errorf("offered %q, then %q", first, again)
+			}
+		}
+		for last := int64(-1); cursor != last; {
+			last = cursor
+			err := listing.Read(cursor, 4096, func(name Name) bool {
+				cursor = name.Cursor
+				delete(names, string(name.Bytes))
+				return true
+			})
+			wantNoError(t, "Read", err)
+		}
+		if len(names) != 0 {
+			t.Errorf("never offered: %v", names)
+		}
+	})
+}
+
 // Names that stay are seen exactly once, whatever comes and goes while the directory is read.
 func TestListingWhileNamesComeAndGo(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
@@ -184,7 +228,7 @@ func TestListingWhileNamesComeAndGo(t *testing.T) {
 }
 
 func (w *world) comeAndGo(name string) error {
-	entry, err := w.tree.Create(RootID, name, 0o600, Caller{})
+	entry, err := createFile(w.tree, RootID, name, 0o600, Caller{})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package objects
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,7 +14,7 @@ import (
 var naming = map[string]func(w *world, id uint64, name string) error{
 	"Lookup": func(w *world, _ uint64, name string) error { return w.dropped(w.tree.Lookup(RootID, name)) },
 	"Create": func(w *world, _ uint64, name string) error {
-		return w.dropped(w.tree.Create(RootID, name, 0o600, Caller{}))
+		return w.dropped(createFile(w.tree, RootID, name, 0o600, Caller{}))
 	},
 	"Mkdir": func(w *world, _ uint64, name string) error {
 		return w.dropped(w.tree.Mkdir(RootID, name, 0o700, Caller{}))
@@ -52,9 +54,12 @@ func (w *world) names(t reporter, id uint64) []string {
 func TestNamesThatLeadElsewhereAreRefused(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
 		entry := w.create(t, "file")
+		// Should a name lead out all the same, it leads to a file of this test's own, and to nothing of the machine's.
+		outside := filepath.Join(t.TempDir(), "outside")
+		wantNoError(t, "creating a file outside", os.WriteFile(outside, []byte("untouched"), 0o600))
 		held := descriptors(t)
 		for call, try := range naming {
-			for _, name := range []string{"", ".", "..", "/", "file/", "/etc/passwd", "../file", "a/b", "a\x00b", "file\x00"} {
+			for _, name := range []string{"", ".", "..", "file/", outside, "../file", "a/b", "a\x00b", "file\x00"} {
 				if call == "Lookup" && (name == "." || name == "..") {
 					continue
 				}
@@ -65,6 +70,9 @@ func TestNamesThatLeadElsewhereAreRefused(t *testing.T) {
 		}
 		if names := w.names(t, RootID); len(names) != 1 || names[0] != "file" {
 			t.Errorf("the root holds %q", names)
+		}
+		if content, err := os.ReadFile(outside); string(content) != "untouched" || err != nil {
+			t.Errorf("the file outside holds %q, %v", content, err)
 		}
 		wantSame(t, "descriptors", descriptors(t), held)
 	})
@@ -105,8 +113,8 @@ func TestUnknownIDs(t *testing.T) {
 			"Lookup":      func() error { return w.dropped(w.tree.Lookup(unknown, "file")) },
 			"Lookup .":    func() error { return w.dropped(w.tree.Lookup(unknown, ".")) },
 			"Lookup ..":   func() error { return w.dropped(w.tree.Lookup(unknown, "..")) },
-			"Create":      func() error { return w.dropped(w.tree.Create(unknown, "file", 0o600, Caller{})) },
-			"Tmpfile":     func() error { return w.dropped(w.tree.Tmpfile(unknown, 0o600, Caller{})) },
+			"Create":      func() error { return w.dropped(createFile(w.tree, unknown, "file", 0o600, Caller{})) },
+			"Tmpfile":     func() error { return w.dropped(createTmpfile(w.tree, unknown, 0o600, Caller{})) },
 			"Mkdir":       func() error { return w.dropped(w.tree.Mkdir(unknown, "file", 0o600, Caller{})) },
 			"Mknod":       func() error { return w.dropped(w.tree.Mknod(unknown, "file", unix.S_IFIFO, 0, Caller{})) },
 			"Symlink":     func() error { return w.dropped(w.tree.Symlink(unknown, "file", "x", Caller{})) },
@@ -213,7 +221,7 @@ func TestHardLinksAreOneNode(t *testing.T) {
 
 func TestTmpfileGetsAName(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
-		entry, err := w.tree.Tmpfile(RootID, 0o640, Caller{UID: 7, GID: 8})
+		entry, err := createTmpfile(w.tree, RootID, 0o640, Caller{UID: 7, GID: 8})
 		wantNoError(t, "Tmpfile", err)
 		if s := entry.Stat; s.Nlink != 0 || s.Mode != unix.S_IFREG|0o640 || s.Uid != 7 || s.Gid != 8 {
 			t.Errorf("%d links, mode %o, owner %d:%d", s.Nlink, s.Mode, s.Uid, s.Gid)
@@ -243,7 +251,7 @@ func TestTmpfileGetsAName(t *testing.T) {
 func TestTmpfileWithoutANameGoesWhenForgotten(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
 		directory := w.mkdir(t, "directory")
-		entry, err := w.tree.Tmpfile(directory.ID, 0o600, Caller{})
+		entry, err := createTmpfile(w.tree, directory.ID, 0o600, Caller{})
 		wantNoError(t, "Tmpfile", err)
 		w.write(t, entry.ID, "hello", 0)
 		w.wantUsed(t, pageSize)

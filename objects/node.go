@@ -22,8 +22,9 @@ type Node struct {
 	charged     int64 // bytes the ledger holds for this inode; guarded by growth
 	reservedEnd int64 // end, in bytes, of what fallocate reserved behind the file's end; guarded by growth
 
-	lookups uint64 // references the kernel holds; guarded by Tree.mu
-	held    int    // an O_PATH descriptor that keeps the inode, or -1; guarded by Tree.mu
+	lookups  uint64 // references the kernel holds; guarded by Tree.mu
+	held     int    // an O_PATH descriptor that keeps the inode, or -1; guarded by Tree.mu
+	nameless bool   // the last name is gone; guarded by Tree.mu
 }
 
 // Entry is a node as a name lookup shows it: the caller owns one more reference, to be given back by Tree.Forget.
@@ -53,12 +54,16 @@ func (t *Tree) refer(stat *unix.Stat_t) (Entry, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	node := t.nodes[t.nodeID(stat.Ino)]
-	if node == nil {
+	if node == nil || !node.reachable() {
 		return Entry{}, false
 	}
 	node.lookups++
 	return t.entry(node, stat), true
 }
+
+// reachable says whether the inode can be opened. A node without handle that nobody refers to only keeps account of its inode
+// until the next lookup. The caller holds Tree.mu.
+func (n *Node) reachable() bool { return n.handle != "" || n.held >= 0 }
 
 func (t *Tree) entry(node *Node, stat *unix.Stat_t) Entry {
 	stat.Ino = node.id
@@ -87,14 +92,19 @@ func (t *Tree) adopt(descriptor int) (Entry, error) {
 func (t *Tree) insert(node *Node, stat *unix.Stat_t) Entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if other := t.nodes[node.id]; other != nil { // another lookup was faster
-		closeHeld(node.held)
-		node = other
-	} else {
+	other := t.nodes[node.id]
+	switch {
+	case other == nil:
 		t.nodes[node.id] = node
-		if node.held >= 0 {
+		if node.nameless {
 			t.orphans.Add(1)
 		}
+	case other.reachable(): // another lookup was faster
+		closeHeld(node.held)
+		node = other
+	default:
+		other.held = node.held
+		node = other
 	}
 	node.lookups++
 	return t.entry(node, stat)
@@ -102,10 +112,7 @@ func (t *Tree) insert(node *Node, stat *unix.Stat_t) Entry {
 
 // newNode prepares a node that is in no table yet. An inode that cannot be found again by handle and name is held.
 func (t *Tree) newNode(descriptor int, stat *unix.Stat_t) (*Node, error) {
-	node := &Node{id: t.nodeID(stat.Ino), held: -1, charged: t.standingCharge(stat)}
-	if node.charged > pages(stat.Size) {
-		node.reservedEnd = node.charged
-	}
+	node := &Node{id: t.nodeID(stat.Ino), held: -1, nameless: stat.Nlink == 0, charged: t.standingCharge(stat)}
 	if t.store.HandsOutHandles() {
 		handle, err := t.store.Identify(descriptor)
 		if err != nil {
@@ -114,7 +121,7 @@ func (t *Tree) newNode(descriptor int, stat *unix.Stat_t) (*Node, error) {
 		node.handle = handle
 		node.generation = handle.Generation()
 	}
-	if node.handle != "" && stat.Nlink > 0 {
+	if node.handle != "" && !node.nameless {
 		return node, nil
 	}
 	held, err := duplicate(descriptor)
@@ -125,8 +132,8 @@ func (t *Tree) newNode(descriptor int, stat *unix.Stat_t) (*Node, error) {
 	return node, nil
 }
 
-// Forget gives back count references to a node. A node without references is dropped when its inode has no name left (or
-// cannot be found again); then the inode's memory is free unless a mapping still holds it.
+// Forget gives back count references to a node. A node without references is dropped when its inode has no name left; then
+// the inode's memory is free unless a mapping still holds it.
 func (t *Tree) Forget(id, count uint64) {
 	if id == RootID {
 		return
@@ -138,9 +145,13 @@ func (t *Tree) Forget(id, count uint64) {
 		return
 	}
 	node.lookups -= min(count, node.lookups)
-	drop := node.lookups == 0 && node.held >= 0
-	if drop {
+	drop := node.lookups == 0 && node.nameless
+	switch {
+	case drop:
 		delete(t.nodes, id)
+	case node.lookups == 0: // a lookup of its name holds it again
+		closeHeld(node.held)
+		node.held = -1
 	}
 	t.mu.Unlock()
 	if drop {
@@ -163,19 +174,11 @@ func (t *Tree) settle(descriptor int) {
 	switch {
 	case node == nil:
 	case stat.Nlink > 0:
-		if node.handle != "" && node.held >= 0 {
-			closeHeld(node.held)
-			node.held = -1
-			t.orphans.Add(-1)
-		}
-	case node.lookups == 0:
-		delete(t.nodes, node.id)
-		drop = true
-	case node.held < 0:
-		// Should this fail for want of descriptors, the inode lives on as long as it is open or mapped.
-		if held, err := duplicate(descriptor); err == nil {
-			node.held = held
-			t.orphans.Add(1)
+		t.named(node)
+	default:
+		t.unnamed(node, descriptor)
+		if drop = node.lookups == 0; drop {
+			delete(t.nodes, node.id)
 		}
 	}
 	t.mu.Unlock()
@@ -184,17 +187,38 @@ func (t *Tree) settle(descriptor int) {
 	}
 }
 
-// dispose frees what a node that is in no table any more holds. Its charge goes back to the ledger, unless the inode has a
-// name and is forgotten only because it cannot be found again by handle.
-func (t *Tree) dispose(node *Node) {
-	named := false
-	if node.held >= 0 {
-		var stat unix.Stat_t
-		named = unix.Fstat(node.held, &stat) == nil && stat.Nlink > 0
-		closeHeld(node.held)
+// named notes that a node's inode has a name. The caller holds mu.
+func (t *Tree) named(node *Node) {
+	if node.nameless {
+		node.nameless = false
 		t.orphans.Add(-1)
 	}
-	if t.ledger == nil || named {
+	if node.handle != "" {
+		closeHeld(node.held)
+		node.held = -1
+	}
+}
+
+// unnamed notes that a node's inode, which descriptor is open on, has no name any more. The caller holds mu.
+func (t *Tree) unnamed(node *Node, descriptor int) {
+	if !node.nameless {
+		node.nameless = true
+		t.orphans.Add(1)
+	}
+	if node.held >= 0 || node.lookups == 0 {
+		return
+	}
+	// Should this fail for want of descriptors, the inode lives on as long as it is open or mapped.
+	if held, err := duplicate(descriptor); err == nil {
+		node.held = held
+	}
+}
+
+// dispose frees what a node that is in no table any more, and whose inode has no name, holds.
+func (t *Tree) dispose(node *Node) {
+	closeHeld(node.held)
+	t.orphans.Add(-1)
+	if t.ledger == nil {
 		return
 	}
 	node.growth.Lock()

@@ -56,6 +56,12 @@ func (o *Object) ReadAt(into []byte, offset int64) (int, error) {
 // WriteAt writes data at offset and returns how much of it was written. Under commit=strict growth is charged first: what
 // fits is written as tmpfs does, and ENOSPC comes when nothing does.
 func (o *Object) WriteAt(data []byte, offset int64) (int, error) {
+	if len(data) == 0 {
+		return 0, nil
+	}
+	if offset < 0 {
+		return 0, fmt.Errorf("writing at %d: %w", offset, unix.EINVAL)
+	}
 	o.node.growth.Lock()
 	defer o.node.growth.Unlock()
 	if o.tree.ledger == nil {
@@ -79,16 +85,13 @@ func (o *Object) WriteAt(data []byte, offset int64) (int, error) {
 // chargeWrite charges a write that ends at end, beyond size, and returns how many bytes of it may be written.
 func (o *Object) chargeWrite(size, offset, end int64) (int64, error) {
 	short := pages(end) - o.node.charged
-	if short <= 0 {
-		return end - offset, nil
-	}
 	if err := o.charge(short); err != nil {
 		granted := o.tree.ledger.ChargeUpTo(short)
 		o.node.charged += granted
 		if o.node.charged <= offset {
 			return 0, errors.Join(err, o.recharge())
 		}
-		end = o.node.charged
+		end = min(end, o.node.charged) // memory may have come free meanwhile
 	}
 	if err := o.reserve(size, end); err != nil {
 		return 0, errors.Join(err, o.recharge())
@@ -156,7 +159,10 @@ func (o *Object) Resize(size int64) error {
 }
 
 func (t *Tree) resize(id uint64, size int64) error {
-	object, err := t.Open(id, unix.O_WRONLY)
+	object, err := t.Open(id, unix.O_RDWR) // to look at what lies past the end
+	if errors.Is(err, unix.EACCES) {
+		object, err = t.Open(id, unix.O_WRONLY)
+	}
 	if err != nil {
 		return err
 	}
@@ -196,10 +202,39 @@ func (o *Object) Allocate(mode uint32, offset, length int64) error {
 
 // punch frees memory. On a disk under commit=strict the blocks stay reserved, since a later touch must not fail.
 func (o *Object) punch(offset, length int64) error {
-	if o.tree.ledger != nil && o.tree.store.Persistent() {
-		return o.region.Zero(offset, length)
+	if o.tree.ledger == nil || !o.tree.store.Persistent() {
+		return o.region.Punch(offset, length)
 	}
-	return o.region.Punch(offset, length)
+	o.node.growth.Lock()
+	defer o.node.growth.Unlock()
+	size, err := o.region.Size()
+	if err != nil {
+		return err
+	}
+	// Zeroing would take blocks behind the end, which nobody is charged.
+	end := offset + length
+	if inside := min(end, pages(size)) - offset; inside > 0 {
+		if err := o.zero(offset, inside); err != nil {
+			return err
+		}
+		offset += inside
+	}
+	if offset == end {
+		return nil
+	}
+	return o.region.Punch(offset, end-offset)
+}
+
+// zero frees memory but not the disk's room for it.
+func (o *Object) zero(offset, length int64) error {
+	err := o.region.Zero(offset, length)
+	if !errors.Is(err, unix.EOPNOTSUPP) {
+		return err
+	}
+	if err := o.region.Punch(offset, length); err != nil {
+		return err
+	}
+	return o.region.Reserve(offset, length, true)
 }
 
 func (o *Object) allocate(offset, length int64, keepSize bool) error {
@@ -212,9 +247,25 @@ func (o *Object) allocate(offset, length int64, keepSize bool) error {
 	if err := o.charge(end - o.node.charged); err != nil {
 		return err
 	}
-	err := o.region.Reserve(offset, length, keepSize)
+	err := o.reserveGap(offset, keepSize)
+	if err == nil {
+		err = o.region.Reserve(offset, length, keepSize)
+	}
 	if err == nil && keepSize {
 		o.node.reservedEnd = max(o.node.reservedEnd, end)
 	}
 	return errors.Join(err, o.recharge())
+}
+
+// reserveGap makes room for what lies between the end of the file and what is allocated behind it, if it becomes part of the
+// file.
+func (o *Object) reserveGap(offset int64, keepSize bool) error {
+	if keepSize {
+		return nil
+	}
+	size, err := o.region.Size()
+	if err != nil {
+		return err
+	}
+	return o.reserve(size, offset)
 }

@@ -18,10 +18,10 @@ var makers = map[string]struct {
 	call func(w *world, parent uint64, name string, mode uint32, caller Caller) (Entry, error)
 }{
 	"Create": {unix.S_IFREG, func(w *world, parent uint64, name string, mode uint32, caller Caller) (Entry, error) {
-		return w.tree.Create(parent, name, mode, caller)
+		return createFile(w.tree, parent, name, mode, caller)
 	}},
 	"Tmpfile": {unix.S_IFREG, func(w *world, parent uint64, _ string, mode uint32, caller Caller) (Entry, error) {
-		return w.tree.Tmpfile(parent, mode, caller)
+		return createTmpfile(w.tree, parent, mode, caller)
 	}},
 	"Mkdir": {unix.S_IFDIR, func(w *world, parent uint64, name string, mode uint32, caller Caller) (Entry, error) {
 		return w.tree.Mkdir(parent, name, mode, caller)
@@ -115,7 +115,7 @@ func TestCallersAtOnce(t *testing.T) {
 		for caller := range uint32(6) {
 			done.Go(func() {
 				for range 50 {
-					entry, err := w.tree.Tmpfile(RootID, 0o600, Caller{UID: caller, GID: caller + 100})
+					entry, err := createTmpfile(w.tree, RootID, 0o600, Caller{UID: caller, GID: caller + 100})
 					if err != nil {
 						t.Error(err)
 						return

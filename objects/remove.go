@@ -26,6 +26,12 @@ func (t *Tree) remove(parent uint64, name string, flags int) error {
 			return fmt.Errorf("removing %q: %w", name, err)
 		}
 		defer unix.Close(victim)
+		// Known, so that its charge can be given back even if nobody has looked it up.
+		entry, err := t.adopt(victim)
+		if err != nil {
+			return fmt.Errorf("removing %q: %w", name, err)
+		}
+		defer t.Forget(entry.ID, 1)
 		if err := unix.Unlinkat(directory, name, flags); err != nil {
 			return fmt.Errorf("removing %q: %w", name, err)
 		}
@@ -53,6 +59,11 @@ func (t *Tree) rename(from int, oldName string, to int, newName string, flags ui
 	}
 	if err == nil {
 		defer unix.Close(victim)
+		entry, err := t.adopt(victim)
+		if err != nil {
+			return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)
+		}
+		defer t.Forget(entry.ID, 1)
 	}
 	if err := unix.Renameat2(from, oldName, to, newName, flags); err != nil {
 		return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)

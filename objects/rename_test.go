@@ -116,7 +116,7 @@ func TestRenameThatFailsChangesNothing(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
 		file, other, directory := w.create(t, "file"), w.create(t, "other"), w.mkdir(t, "directory")
 		full := w.mkdir(t, "full")
-		_, err := w.tree.Create(full.ID, "inside", 0o600, Caller{})
+		_, err := createFile(w.tree, full.ID, "inside", 0o600, Caller{})
 		wantNoError(t, "Create", err)
 		cases := []struct {
 			from, to string

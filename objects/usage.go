@@ -29,8 +29,8 @@ func (t *Tree) Usage() (unix.Statfs_t, error) {
 	return figures, nil
 }
 
-// standingCharge is what an inode that is already there is charged: a file's size and what is allocated behind its end, a
-// symbolic link's blocks.
+// standingCharge is what an inode that is already there is charged: a file's size, a symbolic link's blocks. A file's blocks are
+// no measure: a huge page or an access control list takes more than anybody was charged.
 func (t *Tree) standingCharge(stat *unix.Stat_t) int64 {
 	if t.ledger == nil {
 		return 0
@@ -38,7 +38,7 @@ func (t *Tree) standingCharge(stat *unix.Stat_t) int64 {
 	const blockSize = 512 // of st_blocks, whatever st_blksize
 	switch stat.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		return max(pages(stat.Size), pages(stat.Blocks*blockSize))
+		return pages(stat.Size)
 	case unix.S_IFLNK:
 		return pages(stat.Blocks * blockSize)
 	}

@@ -33,9 +33,10 @@ func TestUserFilesOfEveryMode(t *testing.T) {
 		! (echo three >> w) 2>/dev/null
 		chmod 0 w && ! cat w 2>/dev/null
 		exec 3<>w2 && chmod 0 w2 && echo four >&3 && chmod 600 w2 && cat w2
-		exec 3>&- && mkdir d && echo five > d/f && ln d/f g && rm -r d && cat g && rm g w w2`
+		exec 3>&- && mkdir d && echo five > d/f && ln d/f g && rm -r d && cat g && rm g w w2
+		echo six > r && chmod 444 r && cp r r2 && cat r2 && stat -c %a r2 && rm -f r r2`
 	got := run(t, asUser(exec.Command("/bin/sh", "-c", script)))
-	if got.code != 0 || got.stdout != "one\ntwo\nfour\nfive\n" {
+	if got.code != 0 || got.stdout != "one\ntwo\nfour\nfive\nsix\n444\n" {
 		t.Errorf("exit code %d, %q %s", got.code, got.stdout, got.stderr)
 	}
 	requireSuccess(t, userShmfs(t, "umount", directory))

@@ -1,0 +1,65 @@
+package objects
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// onEachStoreInABubble is onEachStore with the clock of a bubble, which moves only while everybody waits.
+func onEachStoreInABubble(t *testing.T, limit int64, test func(t *testing.T, w *world)) {
+	for name, kind := range storeKinds {
+		t.Run(name, func(t *testing.T) {
+			path := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, kind, path, limit)
+				defer func() { w.close(t) }()
+				test(t, w)
+			})
+		})
+	}
+}
+
+// Where nothing is about to come free, nobody waits for it.
+func TestFullStoreAnswersAtOnce(t *testing.T) {
+	onEachStoreInABubble(t, 4*pageSize, func(t *testing.T, w *world) {
+		object := w.openObject(t, w.create(t, "file").ID)
+		defer object.Close()
+		unlinked := w.create(t, "unlinked")
+		w.unlink(t, "unlinked")
+		w.tree.Forget(unlinked.ID, 1)
+		start := time.Now()
+		wantError(t, "Resize to more than fits", object.Resize(5*pageSize), unix.ENOSPC)
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("waited for %v", waited)
+		}
+	})
+}
+
+// Whoever finds the store full while an unlinked file is about to go waits for it, but not for long.
+func TestGrowthWaitsForWhatIsAboutToGo(t *testing.T) {
+	onEachStoreInABubble(t, 4*pageSize, func(t *testing.T, w *world) {
+		object := w.openObject(t, w.create(t, "file").ID)
+		defer object.Close()
+		unlinked := w.create(t, "unlinked")
+		w.write(t, unlinked.ID, "x", 3*pageSize)
+		w.unlink(t, "unlinked")
+		start := time.Now()
+		wantError(t, "Resize while it is there", object.Resize(pageSize), unix.ENOSPC)
+		if waited := time.Since(start); waited != patience {
+			t.Errorf("waited for %v, want %v", waited, patience)
+		}
+		start = time.Now()
+		resized := make(chan error)
+		go func() { resized <- object.Resize(4 * pageSize) }()
+		time.Sleep(patience / 2)
+		synctest.Wait()
+		w.tree.Forget(unlinked.ID, 1)
+		wantNoError(t, "Resize when it went", <-resized)
+		if waited := time.Since(start); waited != patience/2 {
+			t.Errorf("waited for %v, want %v", waited, patience/2)
+		}
+	})
+}
