@@ -22,7 +22,7 @@ func (f *Filesystem) readRequest(r *fuse.ReadRequest) {
 	defer buffers.Put(buffer)
 	size := min(r.Size, len(*buffer)-outHeaderSize)
 	message := (*buffer)[:outHeaderSize+size]
-	n, err := handle.opened.object.ReadAt(message[outHeaderSize:], r.Offset)
+	n, err := handle.reader().ReadAt(message[outHeaderSize:], r.Offset)
 	if err != nil && n == 0 && !errors.Is(err, io.EOF) {
 		f.fail(r, err)
 		return

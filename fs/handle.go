@@ -15,6 +15,15 @@ type handle struct {
 	node    uint64           // immutable
 	opened  *opened          // of a regular file, else nil; immutable
 	listing *objects.Listing // of a directory, else nil; immutable
+	quiet   *objects.Object  // what a handle opened with O_NOATIME reads by if its reads come here, else nil; immutable
+}
+
+// reader is what the handle of a regular file reads by.
+func (h *handle) reader() *objects.Object {
+	if h.quiet != nil {
+		return h.quiet
+	}
+	return h.opened.object
 }
 
 // handleTable finds handles by the id the kernel knows them by.

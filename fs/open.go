@@ -31,7 +31,7 @@ func (f *Filesystem) openRequest(r *fuse.OpenRequest) {
 }
 
 func (f *Filesystem) openDirectory(r *fuse.OpenRequest) {
-	listing, err := f.tree.List(uint64(r.Node))
+	listing, err := f.tree.List(uint64(r.Node), r.Flags&unix.O_NOATIME != 0)
 	if err != nil {
 		f.fail(r, err)
 		return
@@ -70,9 +70,25 @@ func (f *Filesystem) openFile(node uint64, flags uint32, writer *objects.Writer)
 		f.release(file)
 		return nil, 0, err
 	}
-	handle := &handle{node: node, opened: file}
-	f.handles.add(handle)
+	handle, err := f.addFileHandle(file, flags, direct)
+	if err != nil {
+		f.release(file)
+		return nil, 0, err
+	}
 	return handle, f.openFlags(direct), nil
+}
+
+// addFileHandle makes a handle of what is open and counted already.
+func (f *Filesystem) addFileHandle(file *opened, flags uint32, direct bool) (*handle, error) {
+	handle := &handle{node: file.node, opened: file}
+	if flags&unix.O_NOATIME != 0 && (direct || !f.passthru) {
+		var err error
+		if handle.quiet, err = f.tree.Open(file.node, unix.O_RDONLY|unix.O_NOATIME); err != nil {
+			return nil, err
+		}
+	}
+	f.handles.add(handle)
+	return handle, nil
 }
 
 // direct says whether read(2) and write(2) of a handle must come to the daemon rather than go to the backing file: to charge
@@ -126,14 +142,16 @@ func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, object *
 		f.tree.Forget(entry.ID, 1)
 		return err
 	}
+	var handle *handle
 	direct, err := f.direct(entry.ID, flags)
+	if err == nil {
+		handle, err = f.addFileHandle(file, flags, direct)
+	}
 	if err != nil {
 		f.release(file)
 		f.tree.Forget(entry.ID, 1)
 		return err
 	}
-	handle := &handle{node: entry.ID, opened: file}
-	f.handles.add(handle)
 	var message [outHeaderSize + entryOutSize + openOutSize]byte
 	putEntry(message[outHeaderSize:], &entry)
 	putOpening(message[outHeaderSize+entryOutSize:], f.openingOf(handle, f.openFlags(direct)))
@@ -160,6 +178,11 @@ func (f *Filesystem) closeHandle(id uint64) {
 
 // closeTaken closes a handle that is in no table any more.
 func (f *Filesystem) closeTaken(handle *handle) {
+	if handle.quiet != nil {
+		if err := handle.quiet.Close(); err != nil {
+			f.log.Error("closing an object", "node", handle.node, "reason", err)
+		}
+	}
 	if handle.opened != nil {
 		f.release(handle.opened)
 		return

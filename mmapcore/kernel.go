@@ -25,6 +25,7 @@ var kernel = struct {
 	msync        func(memory []byte, flags int) error
 	madvise      func(memory []byte, advice int) error
 	mincore      func(memory, into []byte) error
+	open         func(path string, flags int) (int, error)
 	futexWait    func(word unsafe.Pointer, expected uint32, timeout *unix.Timespec) error
 	futexWaitAny func(waiters []futexWaiter, deadline *unix.Timespec) (int, error)
 	futexWake    func(word unsafe.Pointer, count int, private bool) (int, error)
@@ -44,6 +45,7 @@ var kernel = struct {
 	msync:        unix.Msync,
 	madvise:      unix.Madvise,
 	mincore:      mincore,
+	open:         func(path string, flags int) (int, error) { return unix.Open(path, flags, 0) },
 	futexWait:    futexWait,
 	futexWaitAny: futexWaitAny,
 	futexWake:    futexWake,

@@ -162,7 +162,7 @@ func (c *client) step() error {
 }
 
 func (c *client) list(directory uint64) error {
-	listing, err := c.world.tree.List(directory)
+	listing, err := c.world.tree.List(directory, false)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func TestListingShowsNodesAndTypes(t *testing.T) {
 		wantNoError(t, "Mknod", err)
 		want["fifo"] = Name{Inode: fifo.ID, Type: unix.DT_FIFO}
 
-		listing, err := w.tree.List(RootID)
+		listing, err := w.tree.List(RootID, false)
 		wantNoError(t, "List", err)
 		defer listing.Close()
 		got := make(map[string]Name)
@@ -41,14 +41,14 @@ func TestListingShowsNodesAndTypes(t *testing.T) {
 				t.Errorf("%s is %+v, want %+v", name, got[name], want[name])
 			}
 		}
-		below, err := w.tree.List(directory.ID)
+		below, err := w.tree.List(directory.ID, false)
 		wantNoError(t, "List", err)
 		defer below.Close()
 		entries := readAll(t, below, 4096)
 		if entries["."].Inode != directory.ID || entries[".."].Inode != RootID || len(entries) != 2 {
 			t.Errorf("an empty directory lists %v", entries)
 		}
-		_, err = w.tree.List(file.ID)
+		_, err = w.tree.List(file.ID, false)
 		wantError(t, "List of a file", err, unix.ENOTDIR)
 	})
 }
@@ -94,7 +94,7 @@ func TestCursorsGoOnAnywhere(t *testing.T) {
 		names["."], names[".."] = true, true
 		listings := make([]*Listing, 2)
 		for i := range listings {
-			listing, err := w.tree.List(RootID)
+			listing, err := w.tree.List(RootID, false)
 			wantNoError(t, "List", err)
 			defer listing.Close()
 			listings[i] = listing
@@ -141,7 +141,7 @@ func TestCursorsGoOnAnywhere(t *testing.T) {
 func TestListingOffersAgainWhatWasNotTaken(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
 		names := w.makeNames(t, 10)
-		listing, err := w.tree.List(RootID)
+		listing, err := w.tree.List(RootID, false)
 		wantNoError(t, "List", err)
 		defer listing.Close()
 		var cursor int64
@@ -203,7 +203,7 @@ func TestListingWhileNamesComeAndGo(t *testing.T) {
 			})
 		}
 		for range 20 {
-			listing, err := w.tree.List(RootID)
+			listing, err := w.tree.List(RootID, false)
 			wantNoError(t, "List", err)
 			var seen []string
 			for cursor, more := int64(0), true; more; {
@@ -242,7 +242,7 @@ func (w *world) comeAndGo(name string) error {
 // Reading from the start again shows what has changed since.
 func TestListingFromTheStartAgain(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
-		listing, err := w.tree.List(RootID)
+		listing, err := w.tree.List(RootID, false)
 		wantNoError(t, "List", err)
 		defer listing.Close()
 		if all := readAll(t, listing, 4096); len(all) != 2 {
@@ -263,7 +263,7 @@ func TestListingFromTheStartAgain(t *testing.T) {
 func TestListingOfARemovedDirectory(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
 		directory := w.mkdir(t, "directory")
-		listing, err := w.tree.List(directory.ID)
+		listing, err := w.tree.List(directory.ID, false)
 		wantNoError(t, "List", err)
 		defer listing.Close()
 		wantNoError(t, "Rmdir", w.tree.Rmdir(RootID, "directory"))

@@ -43,7 +43,7 @@ func (w *world) dropped(entry Entry, err error) error {
 // The names of what is there, however a test got it there.
 func (w *world) names(t reporter, id uint64) []string {
 	t.Helper()
-	listing, err := w.tree.List(id)
+	listing, err := w.tree.List(id, false)
 	wantNoError(t, "opening a directory", err)
 	defer listing.Close()
 	var names []string
@@ -128,7 +128,7 @@ func TestUnknownIDs(t *testing.T) {
 			"Stat":        func() error { _, err := w.tree.Stat(unknown); return err },
 			"Statx":       func() error { _, err := w.tree.Statx(unknown, unix.STATX_BASIC_STATS); return err },
 			"Change":      func() error { _, err := w.tree.Change(unknown, Change{}); return err },
-			"List":        func() error { _, err := w.tree.List(unknown); return err },
+			"List":        func() error { _, err := w.tree.List(unknown, false); return err },
 			"Open":        func() error { _, err := w.tree.Open(unknown, unix.O_RDONLY); return err },
 			"Getxattr":    func() error { _, err := w.tree.Getxattr(unknown, "user.a"); return err },
 			"Setxattr":    func() error { return w.tree.Setxattr(unknown, "user.a", nil, 0) },

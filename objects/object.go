@@ -29,7 +29,8 @@ func (t *Tree) patience() time.Duration {
 	return patience
 }
 
-// Open opens a regular file's region. access is O_RDONLY, O_WRONLY or O_RDWR; EACCES and EROFS where the store refuses it.
+// Open opens a regular file's region. access is O_RDONLY, O_WRONLY or O_RDWR, with O_NOATIME if reading shall leave the
+// access time alone; EACCES and EROFS where the store refuses it.
 func (t *Tree) Open(id uint64, access int) (*Object, error) {
 	node := t.node(id)
 	if node == nil {
