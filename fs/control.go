@@ -3,7 +3,9 @@ package fs
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"shmfs/objects"
 
@@ -19,12 +21,18 @@ const (
 	controlPID     = "pid"     // the daemon's process id
 )
 
-// controlPrefix is what the names of control attributes begin with.
+// controlPrefix is what the names of control attributes begin with: root inside a user namespace has no right to trusted.*.
 func controlPrefix() string {
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 && inInitialUserNamespace() {
 		return "trusted.shmfs."
 	}
 	return "user.shmfs."
+}
+
+// inInitialUserNamespace says whether this process's user ids are the machine's: all of them, each mapped to itself.
+func inInitialUserNamespace() bool {
+	mapping, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && slices.Equal(strings.Fields(string(mapping)), []string{"0", "0", "4294967295"})
 }
 
 func (f *Filesystem) readControl(r *fuse.GetxattrRequest) (value []byte, handled bool, err error) {
