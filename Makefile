@@ -46,7 +46,7 @@ bench: build ## ratios against tmpfs, measured side by side
 	$(AS_ROOT) bin/bench
 
 soak: build bin/shmfs-race ## the differential test, long
-	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs-race SHMFS_SOAK=1 $(GO) test -count=1 -timeout 3h -v ./test/integration/differential
+	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_BINARY=$(CURDIR)/bin/shmfs-race SHMFS_DIFFERENTIAL_OPERATIONS=500000 $(GO) test -count=1 -timeout 3h -v -run TestSameAsTmpfs ./test/integration/differential
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for package in $$($(GO) list ./cmd/... ./fs/... ./mmapcore/... ./objects/...); do \

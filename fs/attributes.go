@@ -84,6 +84,8 @@ func changeOf(r *fuse.SetattrRequest) objects.Change {
 	if r.Valid&setattrKillPrivileges != 0 {
 		change.Writer = writerOf(r)
 	}
+	// So the kernel passes on chown(2) to neither owner nor group, and that a write clears setuid.
+	change.Touch = change == objects.Change{}
 	return change
 }
 

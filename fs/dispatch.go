@@ -34,7 +34,7 @@ func (f *Filesystem) dispatch(request fuse.Request) {
 	case *fuse.RemoveRequest:
 		f.remove(r)
 	case *fuse.RenameRequest:
-		f.answerEmpty(r, f.tree.Rename(uint64(r.Node), r.OldName, uint64(r.NewDir), r.NewName, 0))
+		f.answerEmpty(r, f.tree.Rename(uint64(r.Node), r.OldName, uint64(r.NewDir), r.NewName, 0, f.creator(r, 0)))
 	case *fuse.CreateRequest:
 		f.create(r)
 	case *fuse.OpenRequest:

@@ -63,7 +63,7 @@ func parseRename2(body []byte) (in renameIn, err error) {
 func (f *Filesystem) rename2(r *fuse.UnrecognizedRequest, body []byte) {
 	in, err := parseRename2(body)
 	if err == nil {
-		err = f.tree.Rename(uint64(r.Node), in.oldName, in.newParent, in.newName, uint(in.flags))
+		err = f.tree.Rename(uint64(r.Node), in.oldName, in.newParent, in.newName, uint(in.flags), f.creator(r, 0))
 	}
 	f.answerEmpty(r, err)
 }

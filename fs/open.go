@@ -92,12 +92,13 @@ func (f *Filesystem) addFileHandle(file *opened, flags uint32, direct bool) (*ha
 }
 
 // direct says whether read(2) and write(2) of a handle must come to the daemon rather than go to the backing file: to charge
-// growth, or to clear setuid and setgid, which the kernel would not do on the daemon's backing file.
+// growth, to clear setuid and setgid, which the kernel would not do on the daemon's backing file, or to append only as long as
+// fcntl(2) says so, which the backing file would never hear of.
 func (f *Filesystem) direct(node uint64, flags uint32) (bool, error) {
 	if !f.passthru || flags&unix.O_ACCMODE == unix.O_RDONLY {
 		return false, nil
 	}
-	if f.options.Load().Commit == Strict {
+	if f.options.Load().Commit == Strict || flags&unix.O_APPEND != 0 {
 		return true, nil
 	}
 	stat, err := f.tree.Stat(node)

@@ -14,6 +14,7 @@ type Change struct {
 	Size         *int64         // bytes, not negative
 	Atime, Mtime *unix.Timespec // Nsec may be unix.UTIME_NOW
 	Writer       *Writer        // clear what this writer's write would
+	Touch        bool           // change the owner to who it is: that clears setuid and moves the change time
 }
 
 // Writer is who writes a file, truncates it or changes its owner: that clears setuid, setgid and file capabilities.
@@ -77,12 +78,6 @@ func (t *Tree) Change(id uint64, change Change) (unix.Stat_t, error) {
 	return stat, nil
 }
 
-// empty says whether nothing is to be set: that is how the kernel passes on chown(2) to neither owner nor group, which clears
-// setuid and moves the change time all the same.
-func (c *Change) empty() bool {
-	return c.Mode == nil && c.Size == nil && c.Atime == nil && c.Mtime == nil && c.Writer == nil
-}
-
 // apply sets everything but the size. What a writer clears is decided by the group before the change. The owner comes before
 // the mode, since chown(2) clears mode bits, and the times come last, since everything else moves them.
 func (c *Change) apply(descriptor int) error {
@@ -91,7 +86,7 @@ func (c *Change) apply(descriptor int) error {
 			return err
 		}
 	}
-	if c.UID != nil || c.GID != nil || c.empty() {
+	if c.UID != nil || c.GID != nil || c.Touch {
 		if err := unix.Fchownat(descriptor, "", orKeep(c.UID), orKeep(c.GID), unix.AT_EMPTY_PATH); err != nil {
 			return fmt.Errorf("changing the owner: %w", err)
 		}

@@ -63,10 +63,10 @@ var changesNames = []func(c *client, in, other int) error{
 	func(c *client, in, _ int) error { return c.world.tree.Unlink(c.directories[in], c.name()) },
 	func(c *client, in, _ int) error { return c.world.tree.Unlink(c.directories[in], c.name()) },
 	func(c *client, in, other int) error {
-		return c.world.tree.Rename(c.directories[in], c.name(), c.directories[other], c.name(), 0)
+		return c.world.tree.Rename(c.directories[in], c.name(), c.directories[other], c.name(), 0, Caller{})
 	},
 	func(c *client, in, other int) error {
-		return c.world.tree.Rename(c.directories[in], c.name(), c.directories[other], c.name(), unix.RENAME_EXCHANGE)
+		return c.world.tree.Rename(c.directories[in], c.name(), c.directories[other], c.name(), unix.RENAME_EXCHANGE, Caller{})
 	},
 	func(c *client, in, _ int) error {
 		return c.onHeld(func(id uint64) error { return c.keep(c.world.tree.Link(id, c.directories[in], c.name())) })

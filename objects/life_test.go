@@ -96,7 +96,7 @@ func TestRenameOverAForgottenName(t *testing.T) {
 		victim, entry := w.create(t, "victim"), w.create(t, "file")
 		w.write(t, victim.ID, "hello", 0)
 		w.tree.Forget(victim.ID, 1)
-		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", RootID, "victim", 0))
+		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", RootID, "victim", 0, Caller{}))
 		w.wantUsed(t, 0)
 		w.unlink(t, "victim")
 		w.tree.Forget(entry.ID, 1)

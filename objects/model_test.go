@@ -143,7 +143,7 @@ func (m *treeModel) Rename(t *rapid.T) {
 		return
 	}
 	name := rapid.SampledFrom(modelNames).Draw(t, "name")
-	wantNoError(t, "renaming", m.world.tree.Rename(RootID, file.name, RootID, name, 0))
+	wantNoError(t, "renaming", m.world.tree.Rename(RootID, file.name, RootID, name, 0, Caller{}))
 	if victim := m.named(name); victim != nil {
 		victim.name = ""
 	}

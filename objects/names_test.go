@@ -22,11 +22,15 @@ var naming = map[string]func(w *world, id uint64, name string) error{
 	"Symlink": func(w *world, _ uint64, name string) error {
 		return w.dropped(w.tree.Symlink(RootID, name, "x", Caller{}))
 	},
-	"Link":      func(w *world, id uint64, name string) error { return w.dropped(w.tree.Link(id, RootID, name)) },
-	"Unlink":    func(w *world, _ uint64, name string) error { return w.tree.Unlink(RootID, name) },
-	"Rmdir":     func(w *world, _ uint64, name string) error { return w.tree.Rmdir(RootID, name) },
-	"Rename":    func(w *world, _ uint64, name string) error { return w.tree.Rename(RootID, name, RootID, "free", 0) },
-	"Rename to": func(w *world, _ uint64, name string) error { return w.tree.Rename(RootID, "file", RootID, name, 0) },
+	"Link":   func(w *world, id uint64, name string) error { return w.dropped(w.tree.Link(id, RootID, name)) },
+	"Unlink": func(w *world, _ uint64, name string) error { return w.tree.Unlink(RootID, name) },
+	"Rmdir":  func(w *world, _ uint64, name string) error { return w.tree.Rmdir(RootID, name) },
+	"Rename": func(w *world, _ uint64, name string) error {
+		return w.tree.Rename(RootID, name, RootID, "free", 0, Caller{})
+	},
+	"Rename to": func(w *world, _ uint64, name string) error {
+		return w.tree.Rename(RootID, "file", RootID, name, 0, Caller{})
+	},
 	"Mknod": func(w *world, _ uint64, name string) error {
 		return w.dropped(w.tree.Mknod(RootID, name, unix.S_IFIFO|0o600, 0, Caller{}))
 	},
@@ -123,8 +127,8 @@ func TestUnknownIDs(t *testing.T) {
 			"Readlink":    func() error { _, err := w.tree.Readlink(unknown); return err },
 			"Unlink":      func() error { return w.tree.Unlink(unknown, "file") },
 			"Rmdir":       func() error { return w.tree.Rmdir(unknown, "file") },
-			"Rename":      func() error { return w.tree.Rename(unknown, "a", RootID, "b", 0) },
-			"Rename to":   func() error { return w.tree.Rename(RootID, "a", unknown, "b", 0) },
+			"Rename":      func() error { return w.tree.Rename(unknown, "a", RootID, "b", 0, Caller{}) },
+			"Rename to":   func() error { return w.tree.Rename(RootID, "a", unknown, "b", 0, Caller{}) },
 			"Stat":        func() error { _, err := w.tree.Stat(unknown); return err },
 			"Statx":       func() error { _, err := w.tree.Statx(unknown, unix.STATX_BASIC_STATS); return err },
 			"Change":      func() error { _, err := w.tree.Change(unknown, Change{}); return err },

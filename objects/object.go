@@ -168,7 +168,28 @@ func (t *Tree) resize(id uint64, size int64) error {
 		return err
 	}
 	defer object.Close()
-	return object.Resize(size)
+	return object.resizeByPath(size)
+}
+
+// resizeByPath is Resize as truncate(2) does it: unlike ftruncate(2) it leaves the times alone when the size stays.
+func (o *Object) resizeByPath(size int64) error {
+	before, err := o.region.Size()
+	if err != nil {
+		return err
+	}
+	if before != size {
+		return o.Resize(size)
+	}
+	o.node.growth.Lock()
+	defer o.node.growth.Unlock()
+	if err := unix.Truncate(descriptorPath(o.region.Descriptor()), size); err != nil {
+		return fmt.Errorf("truncating to the same size: %w", err)
+	}
+	if o.tree.ledger == nil {
+		return nil
+	}
+	o.node.reservedEnd = 0
+	return o.recharge()
 }
 
 // Truncate empties the file as O_TRUNC does: the times move even if it was empty.

@@ -89,7 +89,7 @@ func TestOrdinaryUsersLifeCycle(t *testing.T) {
 		directory := w.mkdir(t, "directory")
 		_, err := w.tree.Link(entry.ID, directory.ID, "linked")
 		wantNoError(t, "Link", err)
-		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", directory.ID, "moved", 0))
+		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", directory.ID, "moved", 0, Caller{}))
 		w.tree.Forget(entry.ID, 2)
 		w.tree.Forget(directory.ID, 1)
 		w.wantUsed(t, pageSize)

@@ -40,19 +40,20 @@ func (t *Tree) remove(parent uint64, name string, flags int) error {
 	})
 }
 
-// Rename moves a name, with renameat2(2)'s flags (RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT) and errors.
-func (t *Tree) Rename(oldParent uint64, oldName string, newParent uint64, newName string, flags uint) error {
+// Rename moves a name, with renameat2(2)'s flags (RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT) and errors. A whiteout
+// belongs to the caller.
+func (t *Tree) Rename(oldParent uint64, oldName string, newParent uint64, newName string, flags uint, caller Caller) error {
 	if err := errors.Join(checkName(oldName), checkName(newName)); err != nil {
 		return err
 	}
 	return t.in(oldParent, func(from int) error {
 		return t.in(newParent, func(to int) error {
-			return t.rename(from, oldName, to, newName, flags)
+			return t.rename(from, oldName, to, newName, flags, caller)
 		})
 	})
 }
 
-func (t *Tree) rename(from int, oldName string, to int, newName string, flags uint) error {
+func (t *Tree) rename(from int, oldName string, to int, newName string, flags uint, caller Caller) error {
 	victim, err := openVictim(to, newName)
 	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)
@@ -65,7 +66,12 @@ func (t *Tree) rename(from int, oldName string, to int, newName string, flags ui
 		}
 		defer t.Forget(entry.ID, 1)
 	}
-	if err := unix.Renameat2(from, oldName, to, newName, flags); err != nil {
+	move := func() error { return unix.Renameat2(from, oldName, to, newName, flags) }
+	if flags&unix.RENAME_WHITEOUT != 0 {
+		call := move
+		move = func() error { return t.caller.as(caller, call) }
+	}
+	if err := move(); err != nil {
 		return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)
 	}
 	if err == nil {

@@ -10,7 +10,7 @@ func TestRenameMovesANode(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
 		entry, directory := w.create(t, "file"), w.mkdir(t, "directory")
 		w.write(t, entry.ID, "hello", 0)
-		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", directory.ID, "moved", 0))
+		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", directory.ID, "moved", 0, Caller{}))
 		_, err := w.tree.Lookup(RootID, "file")
 		wantError(t, "looking up the old name", err, unix.ENOENT)
 		found, err := w.tree.Lookup(directory.ID, "moved")
@@ -19,13 +19,13 @@ func TestRenameMovesANode(t *testing.T) {
 			t.Errorf("the new name is %d, want %d", found.ID, entry.ID)
 		}
 		w.wantContent(t, entry.ID, "hello")
-		wantNoError(t, "Rename of a directory", w.tree.Rename(RootID, "directory", RootID, "other", 0))
+		wantNoError(t, "Rename of a directory", w.tree.Rename(RootID, "directory", RootID, "other", 0, Caller{}))
 		if found := w.lookup(t, "other"); found.ID != directory.ID {
 			t.Errorf("the directory is %d, want %d", found.ID, directory.ID)
 		}
-		err = w.tree.Rename(RootID, "other", directory.ID, "inside itself", 0)
+		err = w.tree.Rename(RootID, "other", directory.ID, "inside itself", 0, Caller{})
 		wantError(t, "Rename into itself", err, unix.EINVAL)
-		wantError(t, "Rename of nothing", w.tree.Rename(RootID, "absent", RootID, "name", 0), unix.ENOENT)
+		wantError(t, "Rename of nothing", w.tree.Rename(RootID, "absent", RootID, "name", 0, Caller{}), unix.ENOENT)
 	})
 }
 
@@ -35,7 +35,7 @@ func TestRenameHoldsItsVictim(t *testing.T) {
 		victim, entry := w.create(t, "victim"), w.create(t, "file")
 		w.write(t, victim.ID, "victim", 0)
 		w.write(t, entry.ID, "file", 0)
-		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", RootID, "victim", 0))
+		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", RootID, "victim", 0, Caller{}))
 		if found := w.lookup(t, "victim"); found.ID != entry.ID {
 			t.Errorf("the name is %d, want %d", found.ID, entry.ID)
 		}
@@ -59,7 +59,7 @@ func TestRenameOverALinkedVictim(t *testing.T) {
 		_, err := w.tree.Link(victim.ID, RootID, "second")
 		wantNoError(t, "Link", err)
 		w.write(t, victim.ID, "victim", 0)
-		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", RootID, "victim", 0))
+		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", RootID, "victim", 0, Caller{}))
 		w.tree.Forget(victim.ID, 2)
 		w.wantUsed(t, pageSize)
 		found := w.lookup(t, "second")
@@ -78,8 +78,8 @@ func TestRenameBetweenLinksOfOneNode(t *testing.T) {
 		entry := w.create(t, "first")
 		_, err := w.tree.Link(entry.ID, RootID, "second")
 		wantNoError(t, "Link", err)
-		wantNoError(t, "Rename", w.tree.Rename(RootID, "first", RootID, "second", 0))
-		wantNoError(t, "Rename to itself", w.tree.Rename(RootID, "first", RootID, "first", 0))
+		wantNoError(t, "Rename", w.tree.Rename(RootID, "first", RootID, "second", 0, Caller{}))
+		wantNoError(t, "Rename to itself", w.tree.Rename(RootID, "first", RootID, "first", 0, Caller{}))
 		if stat := w.stat(t, entry.ID); stat.Nlink != 2 {
 			t.Errorf("%d links, want 2", stat.Nlink)
 		}
@@ -94,7 +94,7 @@ func TestRenameExchanges(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
 		file, directory := w.create(t, "file"), w.mkdir(t, "directory")
 		w.write(t, file.ID, "hello", 0)
-		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", RootID, "directory", unix.RENAME_EXCHANGE))
+		wantNoError(t, "Rename", w.tree.Rename(RootID, "file", RootID, "directory", unix.RENAME_EXCHANGE, Caller{}))
 		if found := w.lookup(t, "file"); found.ID != directory.ID {
 			t.Errorf("the file's name is %d, want %d", found.ID, directory.ID)
 		}
@@ -102,7 +102,7 @@ func TestRenameExchanges(t *testing.T) {
 			t.Errorf("the directory's name is %d, want %d", found.ID, file.ID)
 		}
 		w.wantUsed(t, pageSize)
-		err := w.tree.Rename(RootID, "file", RootID, "absent", unix.RENAME_EXCHANGE)
+		err := w.tree.Rename(RootID, "file", RootID, "absent", unix.RENAME_EXCHANGE, Caller{})
 		wantError(t, "exchanging with nothing", err, unix.ENOENT)
 		w.unlink(t, "directory")
 		wantNoError(t, "Rmdir", w.tree.Rmdir(RootID, "file"))
@@ -132,7 +132,7 @@ func TestRenameThatFailsChangesNothing(t *testing.T) {
 		}
 		held := descriptors(t)
 		for _, c := range cases {
-			wantError(t, c.from+" to "+c.to, w.tree.Rename(RootID, c.from, RootID, c.to, c.flags), c.want)
+			wantError(t, c.from+" to "+c.to, w.tree.Rename(RootID, c.from, RootID, c.to, c.flags, Caller{}), c.want)
 		}
 		for name, want := range map[string]uint64{"file": file.ID, "other": other.ID, "directory": directory.ID, "full": full.ID} {
 			if found := w.lookup(t, name); found.ID != want {
@@ -146,7 +146,7 @@ func TestRenameThatFailsChangesNothing(t *testing.T) {
 func TestRenameOverAnEmptyDirectory(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
 		victim, directory := w.mkdir(t, "victim"), w.mkdir(t, "directory")
-		wantNoError(t, "Rename", w.tree.Rename(RootID, "directory", RootID, "victim", 0))
+		wantNoError(t, "Rename", w.tree.Rename(RootID, "directory", RootID, "victim", 0, Caller{}))
 		w.stat(t, victim.ID)
 		_, err := w.tree.Mkdir(victim.ID, "inside", 0o700, Caller{})
 		wantError(t, "Mkdir in what was replaced", err, unix.ENOENT)

@@ -152,7 +152,7 @@ func (w *world) changeAtRandom(t *testing.T, random *rand.Rand, steps int) {
 		case 5:
 			_ = w.dropped(w.tree.Link(entry.ID, RootID, other)) // unless it is taken
 		case 6:
-			err = w.tree.Rename(RootID, name, RootID, other, 0)
+			err = w.tree.Rename(RootID, name, RootID, other, 0, Caller{})
 		}
 		wantNoError(t, "changing at random", err)
 		wantNoError(t, "closing", object.Close())
@@ -215,7 +215,7 @@ func TestRemovingWhatNobodyLookedUp(t *testing.T) {
 		w.reopen(t)
 		w.wantUsed(t, 3*pageSize)
 		w.unlink(t, "unlinked")
-		wantNoError(t, "Rename", w.tree.Rename(RootID, "linked", RootID, "replaced", 0))
+		wantNoError(t, "Rename", w.tree.Rename(RootID, "linked", RootID, "replaced", 0, Caller{}))
 		w.wantUsed(t, pageSize)
 		w.unlink(t, "replaced")
 		w.wantEmpty(t)
