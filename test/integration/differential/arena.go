@@ -51,12 +51,17 @@ func (a *arena) unmap(offset, length int64) error {
 
 // load copies length bytes out, up to the first that faults.
 func (a *arena) load(offset, length int64) (data []byte, faulted bool) {
-	data = make([]byte, 0, length)
-	defer func() { faulted = recover() != nil }()
-	for _, value := range a.bytes(offset, length) {
-		data = append(data, value)
+	from, into := a.bytes(offset, length), make([]byte, length)
+	loaded := 0
+	defer func() {
+		faulted = recover() != nil
+		data = into[:loaded]
+	}()
+	for i := range from { // byte by byte, so that what comes before the fault is there
+		into[i] = from[i]
+		loaded = i + 1
 	}
-	return data, false
+	return
 }
 
 // store writes value(i) at the range's i-th byte, up to the first that faults, and returns how many it wrote.
