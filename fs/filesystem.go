@@ -2,7 +2,6 @@ package fs
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -95,7 +94,7 @@ func newTree(options Options) (*objects.Tree, error) {
 }
 
 func newStore(options Options) (*mmapcore.Store, error) {
-	if options.Store != "tmpfs" {
+	if options.Store != StoreTmpfs {
 		return mmapcore.OpenDirectory(options.Store)
 	}
 	limits := mmapcore.TmpfsOptions{
@@ -113,17 +112,6 @@ func newStore(options Options) (*mmapcore.Store, error) {
 	}
 	return store, err
 }
-
-// Mode says how clients share memory: "passthrough" or "cached".
-func (f *Filesystem) Mode() string {
-	if f.passthru {
-		return "passthrough"
-	}
-	return "cached"
-}
-
-// Protocol is the FUSE protocol version in use, as "7.N".
-func (f *Filesystem) Protocol() string { return fmt.Sprintf("7.%d", f.agreed.minor) }
 
 // Close frees the store and the connection. While the file system is mounted, clients see ENOTCONN from then on. No call of
 // Serve may be running.

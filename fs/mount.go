@@ -75,11 +75,20 @@ func (f *Filesystem) start(device int, options Options) error {
 		if options.RequirePassthrough {
 			return fmt.Errorf("%w: %s", ErrPassthroughUnavailable, reason)
 		}
-		f.log.Info("mode", "mode", "cached", "reason", reason)
+		f.logMode(agreed, "cached", reason)
 	} else {
-		f.log.Info("mode", "mode", "passthrough")
+		f.logMode(agreed, "passthrough", "")
 	}
 	return f.attach(device, agreed)
+}
+
+// logMode says how clients will share memory and, unless it is the best way, why.
+func (f *Filesystem) logMode(agreed agreement, mode, reason string) {
+	details := []any{"mode", mode, "protocol", fmt.Sprintf("%d.%d", protocolMajor, agreed.minor)}
+	if reason != "" {
+		details = append(details, "reason", reason)
+	}
+	f.log.Info("mode", details...)
 }
 
 // mountByHelper lets fusermount3, which is setuid root, mount for an ordinary user. bazil.org/fuse answers INIT.
@@ -107,6 +116,6 @@ func (f *Filesystem) mountByHelper(mountpoint string, options Options) error {
 	}
 	f.conn, f.descriptor = conn, int(device.Fd())
 	f.agreed = agreement{minor: conn.Protocol().Minor, flags: uint64(conn.Features())}
-	f.log.Info("mode", "mode", "cached", "reason", "mounted by an ordinary user")
+	f.logMode(f.agreed, "cached", "mounted by an ordinary user")
 	return nil
 }
