@@ -12,11 +12,24 @@ import (
 // Create makes a regular file of size 0 that belongs to the caller, and opens it for reading and writing whatever its mode
 // says; mode holds permission bits before the umask. EEXIST when the name is taken, ENOSPC when there is no inode left.
 func (t *Tree) Create(parent uint64, name string, mode uint32, caller Caller) (Entry, *Object, error) {
+	if err := checkName(name); err != nil {
+		return Entry{}, nil, err
+	}
+	var entry Entry
 	descriptor := -1
-	entry, err := t.create(parent, name, caller, func(directory int) (err error) {
-		descriptor, err = unix.Openat(directory, name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC,
-			caller.mode(directory, mode))
-		return err
+	err := t.in(parent, func(directory int) error {
+		err := t.caller.as(caller, func() (err error) {
+			descriptor, err = unix.Openat(directory, name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC,
+				caller.mode(directory, mode))
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("creating %q: %w", name, err)
+		}
+		if entry, err = t.adopt(descriptor); err != nil {
+			return errors.Join(err, undoCreate(directory, name))
+		}
+		return nil
 	})
 	return t.opened(entry, descriptor, err)
 }
