@@ -101,10 +101,7 @@ func (k *fakeKernel) step() bool {
 // reply returns the next reply's error, as a negative errno or 0, and body.
 func (k *fakeKernel) reply(unique uint64) (int32, []byte) {
 	data := make([]byte, 2<<20)
-	n, err := unix.Read(k.socket, data)
-	if err != nil {
-		k.t.Fatalf("reading a reply: %v", err)
-	}
+	n := k.readReply(data)
 	if n < outHeaderSize || int(le.Uint32(data)) != n {
 		k.t.Fatalf("a reply of %d bytes says it has %d", n, le.Uint32(data))
 	}
@@ -112,6 +109,20 @@ func (k *fakeKernel) reply(unique uint64) (int32, []byte) {
 		k.t.Fatalf("a reply to %d, not %d", got, unique)
 	}
 	return int32(le.Uint32(data[4:])), data[outHeaderSize:n]
+}
+
+// readReply reads the next reply whole.
+func (k *fakeKernel) readReply(into []byte) int {
+	for {
+		n, err := unix.Read(k.socket, into)
+		if err == unix.EINTR { // the runtime's own signals; the socket's timeout makes them show
+			continue
+		}
+		if err != nil {
+			k.t.Fatalf("reading a reply: %v", err)
+		}
+		return n
+	}
 }
 
 // call sends a request and returns the reply.

@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxIdle is how many goroutines at most wait for requests; one more than that ends after its request.
-const maxIdle = 4
+// maxIdle is how many goroutines at most wait for requests; whoever finds that many waiting ends after its request. Two serve
+// a client that asks one thing after the other without starting any; more of them only wake more processors.
+const maxIdle = 2
 
 // Serve reads and answers requests until the file system is unmounted (nil) or the device fails.
 func (f *Filesystem) Serve() error {
@@ -45,9 +46,22 @@ func (f *Filesystem) read() {
 			f.spawnReader()
 		}
 		f.serve(request)
-		if f.idle.Add(1) > maxIdle {
-			f.idle.Add(-1)
+		if !f.waitAgain() {
 			return
+		}
+	}
+}
+
+// waitAgain counts the goroutine among those that wait, unless there are enough. It must be one step: whoever counted itself
+// first and then changed its mind would have been relied upon in between.
+func (f *Filesystem) waitAgain() bool {
+	for {
+		idle := f.idle.Load()
+		if idle >= maxIdle {
+			return false
+		}
+		if f.idle.CompareAndSwap(idle, idle+1) {
+			return true
 		}
 	}
 }
