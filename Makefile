@@ -5,6 +5,8 @@ SHELL := /bin/bash
 GO ?= go
 FILE ?= $(shell $(GO) env GOROOT)/bin/go
 FUZZTIME ?= 30s
+# Where the differential test begins: the same calls each time in `make test`, others with every `make soak`.
+SEED ?= 20261123
 AS_ROOT := $(if $(filter 0,$(shell id -u)),env,sudo env "PATH=$(PATH)" "HOME=$(HOME)" "GOPATH=$(shell $(GO) env GOPATH)")
 UNIT := ./cmd/... ./fs/... ./mmapcore/... ./objects/...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -38,7 +40,7 @@ unit: ## unit tests under the race detector
 RACED := ./test/integration/conformance ./test/integration/differential ./test/integration/clients
 PLAIN := ./test/integration/lifecycle ./test/integration/programs ./test/integration/demo ./test/integration/bench
 integration: build bin/shmfs-race ## integration tests on real mounts
-	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_BINARY=$(CURDIR)/bin/shmfs-race $(GO) test -json -count=1 -p 1 -timeout 10m $(RACED) | $(GO) run ./test/integration/verdict
+	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_DIFFERENTIAL_SEED=$(SEED) SHMFS_BINARY=$(CURDIR)/bin/shmfs-race $(GO) test -json -count=1 -p 1 -timeout 10m $(RACED) | $(GO) run ./test/integration/verdict
 	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -json -count=1 -p 1 -timeout 10m $(PLAIN) | $(GO) run ./test/integration/verdict
 
 bench: build ## ratios against tmpfs, measured side by side

@@ -84,8 +84,10 @@ func changeOf(r *fuse.SetattrRequest) objects.Change {
 	if r.Valid&setattrKillPrivileges != 0 {
 		change.Writer = writerOf(r)
 	}
-	// So the kernel passes on chown(2) to neither owner nor group, and that a write clears setuid.
-	change.Touch = change == objects.Change{}
+	if change == (objects.Change{}) {
+		// So the kernel passes on chown(2) to neither owner nor group, and that a write that does not come here clears setuid.
+		change.Touch, change.Writer = true, writerOf(r)
+	}
 	return change
 }
 

@@ -62,14 +62,11 @@ func (f *Filesystem) openFile(node uint64, flags uint32, writer *objects.Writer)
 	if err == nil && writer != nil {
 		err = f.tree.DropPrivileges(node, *writer)
 	}
-	direct := false
-	if err == nil {
-		direct, err = f.direct(node, flags)
-	}
 	if err != nil {
 		f.release(file)
 		return nil, 0, err
 	}
+	direct := f.direct(flags)
 	handle, err := f.addFileHandle(file, flags, direct)
 	if err != nil {
 		f.release(file)
@@ -92,17 +89,12 @@ func (f *Filesystem) addFileHandle(file *opened, flags uint32, direct bool) (*ha
 }
 
 // direct says whether read(2) and write(2) of a handle must come to the daemon rather than go to the backing file: to charge
-// growth, to clear setuid and setgid, which the kernel would not do on the daemon's backing file, or to append only as long as
-// fcntl(2) says so, which the backing file would never hear of.
-func (f *Filesystem) direct(node uint64, flags uint32) (bool, error) {
+// growth, or to append only as long as fcntl(2) says so, which the backing file would never hear of.
+func (f *Filesystem) direct(flags uint32) bool {
 	if !f.passthru || flags&unix.O_ACCMODE == unix.O_RDONLY {
-		return false, nil
+		return false
 	}
-	if f.options.Load().Commit == Strict || flags&unix.O_APPEND != 0 {
-		return true, nil
-	}
-	stat, err := f.tree.Stat(node)
-	return stat.Mode&(unix.S_ISUID|unix.S_ISGID) != 0, err
+	return f.options.Load().Commit == Strict || flags&unix.O_APPEND != 0
 }
 
 func (f *Filesystem) openFlags(direct bool) uint32 {
@@ -143,11 +135,8 @@ func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, object *
 		f.tree.Forget(entry.ID, 1)
 		return err
 	}
-	var handle *handle
-	direct, err := f.direct(entry.ID, flags)
-	if err == nil {
-		handle, err = f.addFileHandle(file, flags, direct)
-	}
+	direct := f.direct(flags)
+	handle, err := f.addFileHandle(file, flags, direct)
 	if err != nil {
 		f.release(file)
 		f.tree.Forget(entry.ID, 1)

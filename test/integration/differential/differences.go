@@ -111,7 +111,7 @@ var avoidances = []avoidance{
 	{
 		reason: "the kernel lets anybody change the owner of a FUSE file to who it is, with whatever that clears: ordinary users do " +
 			"not try on a file that may not be theirs",
-		applies: isCached,
+		applies: isShmfs,
 		adjust: func(_ *knowledge, c Call) (Call, bool) {
 			changes := c.Operation == "fchownat" || c.Operation == "fchown"
 			return c, !changes || c.Worker == rootWorker || c.User != -1 || c.Group != -1
