@@ -87,7 +87,7 @@ func (k *fakeKernel) writeBytes(data []byte) {
 
 // step has the file system read and serve the one request that was written; false when it could not be decoded.
 func (k *fakeKernel) step() bool {
-	request, err := k.f.conn.ReadRequest()
+	request, err := k.f.next()
 	if err != nil {
 		if !k.f.goOn(err) {
 			k.t.Fatalf("a message ended the session: %v", err)

@@ -34,7 +34,7 @@ func (f *Filesystem) spawnReader() {
 // takes its time, or waits, holds up none behind it.
 func (f *Filesystem) read() {
 	for {
-		request, err := f.conn.ReadRequest()
+		request, err := f.next()
 		if err != nil {
 			if f.goOn(err) {
 				continue
@@ -50,6 +50,16 @@ func (f *Filesystem) read() {
 			return
 		}
 	}
+}
+
+// next reads and decodes one request. bazil's decoder takes some bounds on trust; what no kernel sends must not end the mount.
+func (f *Filesystem) next() (request fuse.Request, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			request, err = nil, fmt.Errorf("decoding a message: %v", cause)
+		}
+	}()
+	return f.conn.ReadRequest()
 }
 
 // waitAgain counts the goroutine among those that wait, unless there are enough. It must be one step: whoever counted itself
