@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 # Where the differential test begins: the same calls each time in `make test`, others with every `make soak`.
 SEED ?= 20261123
 AS_ROOT := $(if $(filter 0,$(shell id -u)),env,sudo env "PATH=$(PATH)" "HOME=$(HOME)" "GOPATH=$(shell $(GO) env GOPATH)")
-UNIT := ./cmd/... ./fs/... ./mmapcore/... ./objects/...
+UNIT := ./cmd/... ./fs/... ./mmapcore/... ./objects/... ./semfs/...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: build demo test check unit integration bench soak fuzz needs clean
@@ -51,7 +51,7 @@ soak: build bin/shmfs-race ## the differential test, long
 	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_BINARY=$(CURDIR)/bin/shmfs-race SHMFS_DIFFERENTIAL_OPERATIONS=500000 $(GO) test -count=1 -timeout 3h -v -run TestSameAsTmpfs ./test/integration/differential
 
 fuzz: ## every fuzz target for FUZZTIME
-	@set -e; for package in $$($(GO) list ./cmd/... ./fs/... ./mmapcore/... ./objects/...); do \
+	@set -e; for package in $$($(GO) list $(UNIT)); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 	    echo "$$package $$target"; $(AS_ROOT) $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; done; done
 
