@@ -4,26 +4,12 @@ import (
 	"errors"
 	"syscall"
 
-	"shmfs/mmapcore"
-
 	"bazil.org/fuse"
 )
 
-// errnos is the one place where an error that carries no errno of its own becomes one.
-var errnos = []struct {
-	err   error
-	errno syscall.Errno
-}{
-	{mmapcore.ErrClosed, syscall.EBADF},
-}
-
-// errnoOf returns the errno a client is told: the one the failing call gave, however wrapped, or EIO.
+// errnoOf is the one place where an error becomes an errno: the one the failing call gave, however wrapped (the packages below
+// wrap one into every error of their own), or EIO.
 func errnoOf(err error) syscall.Errno {
-	for _, known := range errnos {
-		if errors.Is(err, known.err) {
-			return known.errno
-		}
-	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		return errno

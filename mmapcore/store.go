@@ -32,10 +32,10 @@ type TmpfsOptions struct {
 // NewTmpfs makes a tmpfs that no path leads to. It needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace
 // (EPERM otherwise), and Linux 5.2 (ENOSYS before). A kernel without huge pages gets none, whatever Huge says.
 func NewTmpfs(options TmpfsOptions) (*Store, error) {
-	mount, err := mountTmpfs(options)
+	mount, err := MountTmpfs(options)
 	if errors.Is(err, unix.EINVAL) && options.Huge != "" {
 		options.Huge = ""
-		mount, err = mountTmpfs(options)
+		mount, err = MountTmpfs(options)
 	}
 	if err != nil {
 		return nil, err
@@ -57,9 +57,7 @@ func StoreOnMount(mount int) (*Store, error) {
 
 // MountTmpfs is NewTmpfs's first half: it returns the descriptor of the detached mount, which may be handed to another
 // process and made a store there by StoreOnMount.
-func MountTmpfs(options TmpfsOptions) (int, error) { return mountTmpfs(options) }
-
-func mountTmpfs(options TmpfsOptions) (int, error) {
+func MountTmpfs(options TmpfsOptions) (int, error) {
 	context, err := storeCalls.fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return -1, fmt.Errorf("opening a tmpfs context: %w", err)
