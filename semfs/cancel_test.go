@@ -37,7 +37,7 @@ func TestCancellationsRacePosts(t *testing.T) {
 			racers.Go(cancellation.Cancel)
 			posts := round % 3
 			for range posts {
-				racers.Go(func() { wantNothingButEINTR(t, f.Post()) })
+				racers.Go(func() { wantNothingButEINTR(t, f.Post(1)) })
 			}
 			racers.Wait()
 			posted += posts
@@ -95,13 +95,13 @@ func TestCancelledWaitersLeave(t *testing.T) {
 			wantError(t, "a cancelled wait", <-results, unix.EINTR)
 		}
 		awaitWaiters(t, f.Semaphore, 1)
-		wantNoError(t, "Post", f.Post())
+		wantNoError(t, "Post", f.Post(1))
 		if line := <-said; line != "done 0" {
 			t.Errorf("the peer's wait: %s", line)
 		}
 		wantQuiet(t, f.Semaphore)
 		wantError(t, "Wait", f.Wait(cancellation, mmapcore.NoTimeout), unix.EINTR)
-		wantNoError(t, "Post", f.Post())
+		wantNoError(t, "Post", f.Post(1))
 		wantNoError(t, "Wait", f.Wait(cancellation, mmapcore.NoTimeout)) // a unit is there
 		wantQuiet(t, f.Semaphore)
 	})
@@ -112,15 +112,15 @@ func TestCancelledWaitersLeave(t *testing.T) {
 func TestFailingWaiterPassesItsWakeOn(t *testing.T) {
 	onEachLibc(t, 0, func(t *testing.T, name string, f fixture) {
 		for range 20 {
-			failing := waiting{semaphore: f.Semaphore, doing: "failing"}
-			_, err := f.change("joining", func(_ Layout, found words) (words, error) { return found.joined(), nil })
+			failing, err := f.Join()
 			wantNoError(t, "joining", err)
+			failing.woken = true
 			said := make(chan string)
 			go func() { said <- f.peer(name, "wait", 1) }()
 			awaitWaiters(t, f.Semaphore, 2)
-			_, err = f.change("posting", func(layout Layout, found words) (words, error) { return layout.posted(found), nil })
+			_, err = f.change("posting", func(layout Layout, found words) (words, error) { return layout.posted(found, 1), nil })
 			wantNoError(t, "posting", err)
-			wantError(t, "abandon", failing.abandon(unix.EBUSY), unix.EBUSY)
+			wantNoError(t, "leaving", failing.Leave())
 			if line := <-said; line != "done 0" {
 				t.Fatalf("the peer's wait: %s", line)
 			}
@@ -164,7 +164,7 @@ func TestReadableTakesNoWakeUp(t *testing.T) {
 		for range 3 {
 			wantNoError(t, "WaitReadable", <-watched)
 		}
-		wantNoError(t, "TryWait", f.TryWait())
+		wantNoError(t, "Take", f.Take(1))
 		wantQuiet(t, f.Semaphore)
 	})
 }
@@ -211,5 +211,5 @@ func TestCloseEndsWaits(t *testing.T) {
 	for range 2 {
 		wantError(t, "a wait", <-done, mmapcore.ErrClosed)
 	}
-	wantError(t, "Post", f.Post(), mmapcore.ErrClosed)
+	wantError(t, "Post", f.Post(1), mmapcore.ErrClosed)
 }

@@ -1,7 +1,10 @@
 package semfs
 
 import (
+	"errors"
 	"fmt"
+
+	"shmfs/mmapcore"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,11 +20,11 @@ type content struct {
 func (s *Semaphore) load() (w words, layout Layout, reason string, err error) {
 	word, err := s.mapping.Load64(wordsOffset)
 	if err != nil {
-		return 0, nil, "", err
+		return 0, nil, "", asInvalid(err)
 	}
 	sharing, err := s.mapping.Load32(sharingOffset)
 	if err != nil {
-		return 0, nil, "", err
+		return 0, nil, "", asInvalid(err)
 	}
 	w = words(word)
 	layout, reason = decode(w, sharing)
@@ -67,7 +70,7 @@ func (s *Semaphore) change(doing string, next func(Layout, words) (words, error)
 		}
 		swapped, err := s.mapping.CompareAndSwap64(wordsOffset, uint64(w), uint64(replacement))
 		if err != nil {
-			return content{}, fmt.Errorf("%s: %w", doing, err)
+			return content{}, fmt.Errorf("%s: %w", doing, asInvalid(err))
 		}
 		if swapped {
 			return content{layout, w}, nil
@@ -82,7 +85,15 @@ func (s *Semaphore) wake(count int) error {
 		return nil
 	}
 	if _, err := s.mapping.FutexWake(wordsOffset, count); err != nil {
-		return fmt.Errorf("waking those who wait for a semaphore: %w", err)
+		return fmt.Errorf("waking those who wait for a semaphore: %w", asInvalid(err))
 	}
 	return nil
+}
+
+// asInvalid is EINVAL where the file has shrunk between the look at its size and the access, as if it had been so before.
+func asInvalid(err error) error {
+	if errors.Is(err, mmapcore.ErrFault) {
+		return fmt.Errorf("the file shrank meanwhile: %w", unix.EINVAL)
+	}
+	return err
 }

@@ -1,15 +1,17 @@
 // Package semfs is where named semaphores stand: libc's own memory layouts on a region, futex operations, the text protocol,
 // and holding that a crash cannot jam.
 //
-// What is here is the first of these: a Semaphore is the 32 bytes of a sem_t in a mmapcore.Region, which C programs map and
-// use with sem_post, sem_wait and the rest at the same time. It knows nothing of names, nor of who asks. Both libcs keep
-// two little-endian 32-bit words side by side, the value's and the count of waiters, and the value's word is the futex:
+// A Semaphore is the 32 bytes of a sem_t in a mmapcore.Region, which C programs map and use with sem_post, sem_wait and the rest at
+// the same time. An Operator does what clients ask of it in words, waits for them, and a Client remembers what each of them
+// holds. None of them knows of names. Both libcs keep two little-endian 32-bit words side by side, the value's and the count
+// of waiters, and the value's word is the futex:
 //
 //	offset  glibc 2.21+, 64-bit   musl, 64-bit
 //	0       value                 value; with a mark while somebody waits
 //	4       waiters               waiters
 //	8       0x80: shared          0: shared
-//	12      unused                unused
+//	12      the initial value, noted by shmfs; unused by either
+//	16      unused                unused
 //
 // Semaphore changes both words with one 64-bit compare-and-swap, whereas libc's functions use 32 or 64 bits as they please.
 // The memory is the clients': every operation looks at it afresh, trusts nothing it has read before, and returns.

@@ -10,12 +10,12 @@ func (glibc) sharing() uint32 { return 0x80 }
 
 func (glibc) value(w words) uint32 { return w.futex() }
 
-func (glibc) posted(w words) words { return w + 1 }
+func (glibc) posted(w words, units uint32) words { return w + words(units) }
 
-func (glibc) taken(w words) words { return w - 1 }
+func (glibc) taken(w words, units uint32) words { return w - words(units) }
 
 func (glibc) awaited(w words) words { return w }
 
 func (glibc) with(w words, value uint32) words { return makeWords(value, w.waiters()) }
 
-func (glibc) wakes(w words) int { return int(min(w.waiters(), 1)) }
+func (glibc) wakes(w words, units uint32) int { return int(min(w.waiters(), units)) }

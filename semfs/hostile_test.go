@@ -46,7 +46,7 @@ func TestScribbledOver(t *testing.T) {
 		})
 	}
 	for time.Now().Before(ending) {
-		if err := other.Post(); err != nil {
+		if err := other.Post(1); err != nil {
 			t.Fatal(err)
 		}
 		wantNoError(t, "Wait on another", other.Wait(nil, 0))
@@ -66,7 +66,7 @@ func TestScribbledOver(t *testing.T) {
 		t.Errorf("%d calls failed and %d worked, want some of each", failed.Load(), worked.Load())
 	}
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 1))
-	wantNoError(t, "TryWait", f.TryWait())
+	wantNoError(t, "Take", f.Take(1))
 	wantQuiet(t, f.Semaphore)
 }
 
@@ -121,7 +121,7 @@ func TestMuslOfTheOtherMark(t *testing.T) {
 	awaitWaiters(t, f.Semaphore, 2) // the first of them leaves the mark
 	for range 2 {
 		users.Go(func() { peer.times(each, peer.post) })
-		users.Go(func() { peer.times(each, func() { wantNothingButEINTR(t, f.Post()) }) })
+		users.Go(func() { peer.times(each, func() { wantNothingButEINTR(t, f.Post(1)) }) })
 		users.Go(func() { peer.times(each, func() { wantNothingButEINTR(t, f.Wait(nil, limit)) }) })
 	}
 	users.Wait()

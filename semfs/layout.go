@@ -14,7 +14,7 @@ const maxWaiters = 1 << 22
 // Where the words of a sem_t lie, in bytes.
 const (
 	wordsOffset   = 0 // the words type; its first half is the futex
-	sharingOffset = 8 // 32 bits that tell the layouts apart
+	sharingOffset = 8 // 32 bits that tell the layouts apart; see noteOffset for the next
 )
 
 // words are the first 8 bytes of a sem_t: the value's word in the low half, the count of waiters in the high half.
@@ -48,16 +48,16 @@ type Layout interface {
 	sharing() uint32
 	// value is how many units there are. It may be more than MaxValue if the words are impossible.
 	value(w words) uint32
-	// posted are the words with one unit more. There must be fewer than MaxValue.
-	posted(w words) words
-	// taken are the words with one unit less. There must be one.
-	taken(w words) words
+	// posted are the words with more units. The sum must not be more than MaxValue.
+	posted(w words, units uint32) words
+	// taken are the words with fewer units. There must be as many.
+	taken(w words, units uint32) words
 	// awaited are the words as they must be when a waiter, which is counted in them, goes to sleep. The value must be 0.
 	awaited(w words) words
 	// with are the words with another value and the same waiters.
 	with(w words, value uint32) words
-	// wakes is how many sleepers a post must wake that found these words.
-	wakes(w words) int
+	// wakes is how many sleepers a post of so many units must wake that found these words.
+	wakes(w words, units uint32) int
 }
 
 // The layouts.

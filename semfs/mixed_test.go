@@ -27,7 +27,7 @@ func TestUnitsAreHandedRound(t *testing.T) {
 		for range 4 {
 			users.Go(func() {
 				for range each {
-					if err := f.Post(); err != nil {
+					if err := f.Post(1); err != nil {
 						t.Errorf("Post: %v", err)
 						return
 					}
@@ -73,7 +73,7 @@ func TestFewUnitsCirculate(t *testing.T) {
 			})
 			users.Go(func() {
 				for range each {
-					if err := errors.Join(f.Wait(nil, limit), f.Post()); err != nil {
+					if err := errors.Join(f.Wait(nil, limit), f.Post(1)); err != nil {
 						t.Error(err)
 						return
 					}
@@ -83,7 +83,7 @@ func TestFewUnitsCirculate(t *testing.T) {
 		users.Wait()
 		watch.Cancel()
 		for range 2 { // with units there it would be readable for ever
-			wantNoError(t, "TryWait", f.TryWait())
+			wantNoError(t, "Take", f.Take(1))
 		}
 		wantError(t, "WaitReadable", <-watcher, unix.EINTR)
 		state, err := f.State()
@@ -101,7 +101,7 @@ func TestWakingFromEitherSide(t *testing.T) {
 			said := make(chan string)
 			go func() { said <- f.peer(name, "wait", 1) }()
 			awaitWaiters(t, f.Semaphore, 1)
-			wantNoError(t, "Post", f.Post())
+			wantNoError(t, "Post", f.Post(1))
 			if line := <-said; line != "done 0" {
 				t.Fatalf("round %d: the peer's wait: %s", round, line)
 			}
@@ -154,7 +154,7 @@ func TestSetWakesAsManyAsItGives(t *testing.T) {
 
 func TestBothSidesReadTheSame(t *testing.T) {
 	onEachLibc(t, 3, func(t *testing.T, name string, f fixture) {
-		wantNoError(t, "TryWait", f.TryWait())
+		wantNoError(t, "Take", f.Take(1))
 		if said := f.peer(name, "trywait", 1); said != "done 0" {
 			t.Errorf("sem_trywait: %s", said)
 		}
@@ -162,7 +162,7 @@ func TestBothSidesReadTheSame(t *testing.T) {
 			t.Errorf("sem_getvalue: %s", said)
 		}
 		wantNoError(t, "Wait", f.Wait(nil, -time.Second)) // what is there is taken at any time
-		wantError(t, "TryWait", f.TryWait(), unix.EAGAIN)
+		wantError(t, "Take", f.Take(1), unix.EAGAIN)
 		wantError(t, "Wait", f.Wait(nil, 0), unix.ETIMEDOUT)
 		wantError(t, "Wait", f.Wait(nil, 5*time.Millisecond), unix.ETIMEDOUT)
 		if said, want := f.peer(name, "timedwait", 5), fmt.Sprintf("timedwait %d", unix.ETIMEDOUT); said != want {
@@ -170,7 +170,7 @@ func TestBothSidesReadTheSame(t *testing.T) {
 		}
 		wantQuiet(t, f.Semaphore)
 		wantNoError(t, "Set", f.Set(MaxValue))
-		wantError(t, "Post", f.Post(), unix.EOVERFLOW)
+		wantError(t, "Post", f.Post(1), unix.EOVERFLOW)
 		if said, want := f.peer(name, "post", 1), fmt.Sprintf("post %d", unix.EOVERFLOW); said != want {
 			t.Errorf("sem_post: %s, want %s", said, want)
 		}

@@ -47,18 +47,18 @@ func (musl) value(w words) uint32 {
 	return w.futex() &^ topBit
 }
 
-func (l musl) posted(w words) words {
+func (l musl) posted(w words, units uint32) words {
 	if w.futex() == minusOne || w.waiters() <= 1 {
-		return l.with(w, l.value(w)+1)
+		return l.with(w, l.value(w)+units)
 	}
-	return w + 1 // the top bit stays, should it be there
+	return w + words(units) // the top bit stays, should it be there
 }
 
-func (l musl) taken(w words) words {
-	if l.value(w) == 1 && w.waiters() > 0 && l.mark == markMinusOne {
+func (l musl) taken(w words, units uint32) words {
+	if l.value(w) == units && w.waiters() > 0 && l.mark == markMinusOne {
 		return makeWords(minusOne, w.waiters())
 	}
-	return w - 1
+	return w - words(units)
 }
 
 func (l musl) awaited(w words) words {
@@ -74,13 +74,19 @@ func (l musl) awaited(w words) words {
 	return w // a wrong mark would be read as units
 }
 
-func (musl) with(w words, value uint32) words { return makeWords(value, w.waiters()) }
+// with keeps the top bit while several wait: musl's post wakes nobody without it.
+func (musl) with(w words, value uint32) words {
+	if markOf(w) == markTopBit && w.waiters() > 1 {
+		value |= topBit
+	}
+	return makeWords(value, w.waiters())
+}
 
 // wakes is everybody when the mark goes: the next post will not see that others sleep.
-func (musl) wakes(w words) int {
+func (musl) wakes(w words, units uint32) int {
 	switch {
 	case w.waiters() > 1:
-		return 1
+		return int(min(w.waiters(), units))
 	case w.waiters() == 1 || markOf(w) != markUnknown:
 		return math.MaxInt32
 	}

@@ -175,6 +175,7 @@ func wantState(t *testing.T, s *Semaphore, want State) {
 		}
 		return
 	}
+	state.Initial, state.Noted = 0, false
 	if state != want {
 		t.Fatalf("state is %+v, want %+v", state, want)
 	}

@@ -1,6 +1,7 @@
 package semfs
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -15,9 +16,8 @@ const maxAttempts = 100_000
 
 // Semaphore is a sem_t in a region, open for this process as it is for the C programs that map it.
 //
-// All methods may be called concurrently, with each other and with what libc does in other processes. Every method but Close
-// and Initialise returns an error that wraps EINVAL when the file is not a semaphore at that moment; EBUSY when somebody
-// changes it without pause, on purpose; mmapcore.ErrFault when the file shrinks meanwhile; and mmapcore.ErrClosed once
+// All methods may be called concurrently, with each other and with what libc does in other processes. Every method but Close returns an error that wraps EINVAL when the file is not a semaphore at that moment; EBUSY when somebody
+// changes it without pause, on purpose; and mmapcore.ErrClosed once
 // Close was called or the region was closed. An error leaves the memory as it was found.
 type Semaphore struct {
 	region  *mmapcore.Region  // the caller's; immutable
@@ -29,7 +29,9 @@ type Semaphore struct {
 type State struct {
 	Layout  Layout // Glibc or Musl; nil if the file is no semaphore
 	Value   uint32 // units, to MaxValue
-	Waiters uint32 // threads that wait, be it to take a unit or for WaitReadable
+	Waiters uint32 // threads that wait
+	Initial uint32 // the value that it began with, if Noted
+	Noted   bool   // whether Initial is known
 	Invalid string // why the file is no semaphore; empty if it is one
 }
 
@@ -63,31 +65,24 @@ func (s *Semaphore) State() (State, error) {
 		return State{Invalid: fmt.Sprintf("the file has %d bytes, not %d", size, Size)}, nil
 	}
 	w, layout, reason, err := s.load()
-	if err != nil {
-		return State{}, fmt.Errorf("%s: %w", doing, err)
-	}
-	if layout == nil {
+	if err == nil && layout == nil {
 		return State{Invalid: reason}, nil
 	}
-	state := State{Layout: layout, Value: layout.value(w), Waiters: w.waiters()}
+	note, noteErr := s.mapping.Load32(noteOffset)
+	switch err = errors.Join(err, asInvalid(noteErr)); {
+	case errors.Is(err, unix.EINVAL):
+		return State{Invalid: "the file shrank meanwhile"}, nil
+	case err != nil:
+		return State{}, fmt.Errorf("%s: %w", doing, err)
+	}
+	state := State{Layout: layout, Value: layout.value(w), Waiters: w.waiters(), Initial: note &^ noted, Noted: note&noted != 0}
 	if _, ok := layout.(musl); ok {
 		state.Layout = Musl // without the mark, so that it can be compared
 	}
 	return state, nil
 }
 
-// Value returns the number of units, 0 to MaxValue, as sem_getvalue.
-func (s *Semaphore) Value() (uint32, error) {
-	state, err := s.validState()
-	return state.Value, err
-}
-
-// Waiters returns how many threads wait.
-func (s *Semaphore) Waiters() (uint32, error) {
-	state, err := s.validState()
-	return state.Waiters, err
-}
-
+// validState is State with EINVAL for a file that is no semaphore.
 func (s *Semaphore) validState() (State, error) {
 	state, err := s.State()
 	if err == nil && state.Layout == nil {
@@ -96,27 +91,37 @@ func (s *Semaphore) validState() (State, error) {
 	return state, err
 }
 
-// Post adds a unit and wakes a waiter, as sem_post. Error: EOVERFLOW when there are MaxValue units.
-func (s *Semaphore) Post() error {
-	before, err := s.change("posting to a semaphore", func(layout Layout, w words) (words, error) {
-		if layout.value(w) >= MaxValue {
-			return w, fmt.Errorf("it has %d units: %w", uint32(MaxValue), unix.EOVERFLOW)
+// Post adds units, 1 to MaxValue, in one step, and wakes as many waiters; with one it is sem_post. Errors: EOVERFLOW when there
+// would be more than MaxValue; EINVAL for no units.
+func (s *Semaphore) Post(units uint32) error {
+	const doing = "posting to a semaphore"
+	if units == 0 {
+		return fmt.Errorf("%s: no units: %w", doing, unix.EINVAL)
+	}
+	before, err := s.change(doing, func(layout Layout, w words) (words, error) {
+		if value := layout.value(w); units > MaxValue-value {
+			return w, fmt.Errorf("%d units more than %d: %w", units, value, unix.EOVERFLOW)
 		}
-		return layout.posted(w), nil
+		return layout.posted(w, units), nil
 	})
 	if err != nil {
 		return err
 	}
-	return s.wake(before.layout.wakes(before.words))
+	return s.wake(before.layout.wakes(before.words, units))
 }
 
-// TryWait takes a unit, as sem_trywait. Error: EAGAIN when there is none.
-func (s *Semaphore) TryWait() error {
-	_, err := s.change("taking from a semaphore", func(layout Layout, w words) (words, error) {
-		if layout.value(w) == 0 {
+// Take takes units, at least 1, in one step; with one it is sem_trywait. Errors: EAGAIN when there are not as many, and then it
+// takes none; EINVAL for no units.
+func (s *Semaphore) Take(units uint32) error {
+	const doing = "taking from a semaphore"
+	if units == 0 {
+		return fmt.Errorf("%s: no units: %w", doing, unix.EINVAL)
+	}
+	_, err := s.change(doing, func(layout Layout, w words) (words, error) {
+		if layout.value(w) < units {
 			return w, unix.EAGAIN
 		}
-		return layout.taken(w), nil
+		return layout.taken(w, units), nil
 	})
 	return err
 }
@@ -134,33 +139,8 @@ func (s *Semaphore) Set(value uint32) error {
 		}
 		return set, nil
 	})
-	if err != nil || value == 0 || before.layout.wakes(before.words) == 0 {
+	if err != nil || value == 0 {
 		return err
 	}
-	return s.wake(max(int(value), before.layout.wakes(before.words)))
-}
-
-// Initialise makes the file a semaphore of that layout with value units and no waiters, whatever it was. Nobody should use it
-// meanwhile: threads of C programs that wait would be missing in the count. Others may see it half done. Errors: EINVAL for a
-// value of more than MaxValue, or a nil layout; those of mmapcore.Region.Resize; ErrFault; ErrClosed.
-func (s *Semaphore) Initialise(layout Layout, value uint32) error {
-	const doing = "initialising a semaphore"
-	if layout == nil || value > MaxValue {
-		return fmt.Errorf("%s as %v with %d: %w", doing, layout, value, unix.EINVAL)
-	}
-	if err := s.region.Resize(Size); err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	if _, err := s.mapping.WriteAt(make([]byte, Size-sharingOffset), sharingOffset); err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	if err := s.mapping.Store32(sharingOffset, layout.sharing()); err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	if err := s.mapping.Store64(wordsOffset, uint64(makeWords(value, 0))); err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	s.mark.Store(int32(markUnknown))
-	_, err := s.mapping.FutexWake(wordsOffset, MaxValue) // who waits nevertheless looks at what there is now
-	return err
+	return s.wake(before.layout.wakes(before.words, value))
 }

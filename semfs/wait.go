@@ -22,109 +22,41 @@ const (
 	rest      = time.Millisecond
 )
 
-// Wait takes a unit, and waits for one if there is none, at most for timeout (mmapcore.NoTimeout: as long as it takes), as
-// sem_wait and sem_timedwait. It takes an operating system thread while it sleeps.
-//
-// Errors: EINTR when cancellation (which may be nil) is used; ETIMEDOUT, at once if timeout is not positive. In both cases
-// nothing was taken. A unit that is there is taken even then.
-func (s *Semaphore) Wait(cancellation *mmapcore.Cancellation, timeout time.Duration) error {
-	err := s.TryWait()
-	if !errors.Is(err, unix.EAGAIN) {
-		return err
-	}
-	w := waiting{semaphore: s, doing: "waiting for a semaphore", cancellation: cancellation, takes: true}
-	return w.run(timeout)
+// Waiter is one that is counted in a semaphore's memory as waiting, so that libc's posts wake it. It is for one goroutine at
+// a time.
+type Waiter struct {
+	semaphore *Semaphore
+	look      time.Duration // until the next look without being woken, if the mark is unknown
+	wakings   int           // without sleeping long
+	woken     bool          // by a post, perhaps, whose unit nobody took yet
 }
 
-// WaitReadable waits until a unit could be taken, and takes none. While it waits it is counted as a waiter, so that libc's posts
-// wake it; if it was woken in the stead of somebody who would have taken the unit, it wakes that one. It takes an
-// operating system thread while it sleeps. Error: EINTR when cancellation (which may be nil) is used.
-func (s *Semaphore) WaitReadable(cancellation *mmapcore.Cancellation) error {
-	value, err := s.Value()
-	if err != nil || value > 0 {
-		return err
+// Join counts one waiter more. Leave must follow.
+func (s *Semaphore) Join() (*Waiter, error) {
+	_, err := s.change("joining the waiters of a semaphore", func(_ Layout, found words) (words, error) { return found.joined(), nil })
+	if err != nil {
+		return nil, err
 	}
-	w := waiting{semaphore: s, doing: "waiting for a semaphore to be readable", cancellation: cancellation}
-	return w.run(mmapcore.NoTimeout)
+	return &Waiter{semaphore: s, look: firstLook}, nil
 }
 
-// waiting is one wait by one goroutine.
-type waiting struct {
-	semaphore    *Semaphore
-	doing        string
-	cancellation *mmapcore.Cancellation
-	takes        bool          // a unit, at the end
-	deadline     time.Time     // zero if there is none
-	look         time.Duration // until the next look without being woken, if the mark is unknown
-	wakings      int           // for nothing
-}
-
-// errNoUnit ends a change that finds no unit.
-var errNoUnit = errors.New("there is no unit")
-
-func (w *waiting) run(timeout time.Duration) error {
-	if timeout != mmapcore.NoTimeout {
-		w.deadline = time.Now().Add(timeout)
-	}
-	w.look = firstLook
-	if _, err := w.semaphore.change(w.doing, func(_ Layout, found words) (words, error) { return found.joined(), nil }); err != nil {
-		return err
-	}
-	for {
-		err := w.finish()
-		if !errors.Is(err, errNoUnit) {
-			return err
-		}
-		if err := w.sleep(); err != nil {
-			return w.abandon(err)
-		}
-	}
-}
-
-// finish leaves, with a unit if it is to take one, in a single step. The error is errNoUnit, and it stays, if there is none.
-func (w *waiting) finish() error {
-	before, err := w.semaphore.change(w.doing, func(layout Layout, found words) (words, error) {
-		switch {
-		case layout.value(found) == 0:
-			return found, errNoUnit
-		case w.takes:
-			return layout.taken(found.left()), nil
-		}
+// Leave counts one waiter less. A wake that this waiter got in the stead of one who would have taken the unit is passed on.
+func (w *Waiter) Leave() error {
+	before, err := w.semaphore.change("leaving the waiters of a semaphore", func(_ Layout, found words) (words, error) {
 		return found.left(), nil
 	})
-	switch {
-	case errors.Is(err, errNoUnit):
+	if err != nil {
 		return err
-	case err != nil:
-		return w.abandon(err)
-	case w.takes:
-		return nil
 	}
-	return w.passOn(before)
+	return w.passOn(content{before.layout, before.words.left()})
 }
 
-// abandon leaves without a unit and returns the reason, which is the caller's error. Whatever wake this waiter got before it
-// failed must not be lost to the others.
-func (w *waiting) abandon(reason error) error {
-	before, err := w.semaphore.change(w.doing, func(_ Layout, found words) (words, error) { return found.left(), nil })
-	if err == nil {
-		_ = w.passOn(before) // the caller is told the reason why it ends
-	}
-	return reason
-}
-
-// passOn wakes another waiter if there is a unit left, after leaving: the wake that this one got may have been the other's.
-func (w *waiting) passOn(before content) error {
-	if before.layout.value(before.words) == 0 {
-		return nil
-	}
-	return w.semaphore.wake(before.layout.wakes(before.words.left()))
-}
-
-// sleep waits for a wake or the next look. Its errors are those that end the wait.
-func (w *waiting) sleep() error {
+// Sleep returns when there are units to be taken, at least 1, or when it is worth looking: after a wake, for instance. It takes an
+// operating system thread while it sleeps. Error: EINTR when cancellation is used.
+func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation) error {
+	const doing = "waiting for a semaphore"
 	w.restIfBusy()
-	before, err := w.semaphore.change(w.doing, func(layout Layout, found words) (words, error) {
+	before, err := w.semaphore.change(doing, func(layout Layout, found words) (words, error) {
 		if layout.value(found) > 0 {
 			return found, nil
 		}
@@ -133,46 +65,49 @@ func (w *waiting) sleep() error {
 	if err != nil {
 		return err
 	}
-	if before.layout.value(before.words) > 0 {
+	value := before.layout.value(before.words)
+	if value >= units {
 		return nil
 	}
-	timeout, looks, err := w.timeout(before.layout)
-	if err != nil {
-		return err
+	expected := before.words.futex()
+	if value == 0 {
+		expected = before.layout.awaited(before.words).futex()
+	} else if err := w.passOn(content{before.layout, before.words.left()}); err != nil {
+		return err // there are fewer units than this waiter wants, but others may want fewer
 	}
-	expected := before.layout.awaited(before.words).futex()
-	err = w.semaphore.mapping.FutexWaitCancelable(wordsOffset, expected, timeout, w.cancellation)
+	w.woken = false
+	timeout := mmapcore.NoTimeout
+	if found, ok := before.layout.(musl); ok && (found.mark == markUnknown || value > 0) {
+		timeout = w.look
+	}
+	err = w.semaphore.mapping.FutexWaitCancelable(wordsOffset, expected, timeout, cancellation)
 	switch {
 	case err == nil, errors.Is(err, unix.EAGAIN):
 		w.wakings++
+		w.woken = true
 		return nil
-	case errors.Is(err, unix.ETIMEDOUT) && looks:
+	case errors.Is(err, unix.ETIMEDOUT):
 		w.look = min(2*w.look, lastLook)
 		return nil
 	case errors.Is(err, mmapcore.ErrCanceled):
-		return fmt.Errorf("%s: %w", w.doing, unix.EINTR)
+		w.woken = true // a wake may have come with it
+		return fmt.Errorf("%s: %w", doing, unix.EINTR)
 	}
-	return fmt.Errorf("%s: %w", w.doing, err)
+	return fmt.Errorf("%s: %w", doing, asInvalid(err))
 }
 
-// timeout is how long to sleep at most, and whether to look again then rather than to end.
-func (w *waiting) timeout(layout Layout) (timeout time.Duration, looks bool, err error) {
-	timeout = mmapcore.NoTimeout
-	if !w.deadline.IsZero() {
-		timeout = time.Until(w.deadline)
+// passOn wakes another waiter if there is a unit left: a wake that this one got may have been the other's. left are the words
+// with whoever is to be woken still counted.
+func (w *Waiter) passOn(left content) error {
+	if !w.woken || left.layout.value(left.words) == 0 {
+		return nil
 	}
-	if timeout <= 0 {
-		return 0, false, fmt.Errorf("%s: %w", w.doing, unix.ETIMEDOUT)
-	}
-	if layout == Musl && w.look < timeout {
-		return w.look, true, nil
-	}
-	return timeout, false, nil
+	return w.semaphore.wake(left.layout.wakes(left.words, 1))
 }
 
-// restIfBusy keeps a wait that is woken for nothing all the time from using a processor. It is still counted, and looks at the
+// restIfBusy keeps a waiter that is woken for nothing all the time from using a processor. It is still counted, and looks at the
 // value before it sleeps.
-func (w *waiting) restIfBusy() {
+func (w *Waiter) restIfBusy() {
 	if w.wakings < restAfter {
 		return
 	}

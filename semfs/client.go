@@ -1,0 +1,177 @@
+package semfs
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Client is one open file through which a semaphore is operated. What it has acquired goes back when it is closed. Its methods may be
+// called concurrently, but for Close.
+type Client struct {
+	operator *Operator // immutable
+	held     uint32    // units; guarded by Operator.mu
+	process  int       // who acquired last; guarded by Operator.mu
+}
+
+// NewClient returns one that holds nothing.
+func (o *Operator) NewClient() *Client { return &Client{operator: o} }
+
+// Do does the commands in a text, one a line, in their order, up to the first that fails. It returns how many bytes of the text
+// are done with; an error only if that is none. Errors: EINVAL for a line that is no command, and those of the commands
+// (docs/semaphores.md).
+func (c *Client) Do(text []byte, conditions Conditions) (int, error) {
+	done := 0
+	for done < len(text) {
+		line, length := cutLine(text[done:])
+		parsed, found, err := parseCommand(line)
+		if err == nil && found {
+			err = c.do(parsed, &conditions)
+		}
+		if err != nil && done > 0 {
+			return done, nil // the caller writes the rest again, and is told then
+		}
+		if err != nil {
+			return 0, err
+		}
+		done += length
+	}
+	return done, nil
+}
+
+func (c *Client) do(wanted command, conditions *Conditions) error {
+	err := c.attempt(wanted, conditions)
+	switch wanted.verb {
+	case verbTake, verbAcquire:
+		if errors.Is(err, unix.EAGAIN) && wanted.patient {
+			err = c.wait(wanted, conditions)
+		}
+	}
+	return err
+}
+
+// attempt does what needs no waiting.
+func (c *Client) attempt(wanted command, conditions *Conditions) error {
+	switch wanted.verb {
+	case verbPost:
+		return c.operator.memory.Post(wanted.units)
+	case verbTake:
+		return c.operator.memory.Take(wanted.units)
+	case verbSet:
+		return c.operator.memory.Set(wanted.units)
+	case verbAcquire:
+		return c.acquire(wanted.units, conditions.Process)
+	}
+	return c.release(wanted.units)
+}
+
+func (c *Client) wait(wanted command, conditions *Conditions) error {
+	waiting := &claim{units: wanted.units}
+	if wanted.verb == verbAcquire {
+		waiting.client = c
+	}
+	return c.operator.wait(waiting, wanted.timeout, conditions)
+}
+
+// together runs f with units and notes of them moving in one step, where that is possible: while another process is asked nothing
+// is locked.
+func (o *Operator) together(change func() error, note func()) error {
+	if o.semaphore == nil {
+		if err := change(); err != nil {
+			return err
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		note()
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := change(); err != nil {
+		return err
+	}
+	note()
+	return nil
+}
+
+func (c *Client) acquire(units uint32, process int) error {
+	o := c.operator
+	o.mu.Lock()
+	c.process = process // also of the wait that may follow
+	o.mu.Unlock()
+	return o.together(func() error { return o.memory.Take(units) }, func() { c.hold(units) })
+}
+
+// hold notes units. The caller holds Operator.mu.
+func (c *Client) hold(units uint32) {
+	c.held += units
+	c.operator.holding[c] = struct{}{}
+}
+
+// unhold takes units off the note. Error: EPERM when there are not as many. The caller holds Operator.mu.
+func (c *Client) unhold(units uint32) error {
+	if c.held < units {
+		return fmt.Errorf("%d units to give back, %d held through this open file: %w", units, c.held, unix.EPERM)
+	}
+	c.held -= units
+	if c.held == 0 {
+		delete(c.operator.holding, c)
+	}
+	return nil
+}
+
+// release gives units back. Should that fail they stay held.
+func (c *Client) release(units uint32) error {
+	o := c.operator
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := c.unhold(units); err != nil {
+		return err
+	}
+	if o.semaphore == nil {
+		o.mu.Unlock()
+		err := o.memory.Post(units)
+		o.mu.Lock()
+		if err != nil {
+			c.hold(units)
+		}
+		return err
+	}
+	if err := o.memory.Post(units); err != nil {
+		c.hold(units)
+		return err
+	}
+	return nil
+}
+
+// Close gives back everything held. What no room is left for, because somebody set the value meanwhile, is lost; so are units of a file
+// that is no semaphore any more, and the error says so.
+func (c *Client) Close() error {
+	o := c.operator
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	units := c.held
+	if units == 0 {
+		return nil
+	}
+	c.held = 0
+	delete(o.holding, c)
+	if o.semaphore == nil {
+		o.mu.Unlock()
+		defer o.mu.Lock()
+	}
+	return giveBack(o.memory, units)
+}
+
+func giveBack(memory Memory, units uint32) error {
+	err := memory.Post(units)
+	if !errors.Is(err, unix.EOVERFLOW) {
+		return err
+	}
+	state, err := memory.State()
+	if err != nil || state.Layout == nil || state.Value == MaxValue {
+		return err
+	}
+	return memory.Post(min(units, MaxValue-state.Value))
+}

@@ -1,0 +1,49 @@
+package semfs
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Memory is a semaphore wherever this process can get at it. A Semaphore is one that it maps itself; another process may be asked
+// to. Its methods may be called concurrently, and are those of Semaphore.
+type Memory interface {
+	State() (State, error)
+	Post(units uint32) error
+	Take(units uint32) error
+	Set(value uint32) error
+}
+
+// noteOffset is where, in bytes, the value that a semaphore began with is noted: 32 bits that neither libc uses. noted is set in it,
+// since libc leaves 0 there.
+const (
+	noteOffset = 12
+	noted      = 1 << 31
+)
+
+// Image returns a semaphore's memory with value units (at most MaxValue) and no waiters, and notes that it began with them.
+func Image(layout Layout, value uint32) ([]byte, error) {
+	if layout == nil || value > MaxValue {
+		return nil, fmt.Errorf("a semaphore of layout %v with %d units: %w", layout, value, unix.EINVAL)
+	}
+	image := make([]byte, Size)
+	binary.LittleEndian.PutUint32(image[wordsOffset:], value)
+	binary.LittleEndian.PutUint32(image[sharingOffset:], layout.sharing())
+	binary.LittleEndian.PutUint32(image[noteOffset:], noted|value)
+	return image, nil
+}
+
+// NoteInitial notes in the Size bytes with which libc initialises a semaphore that it begins with the value they have. What is no
+// semaphore stays as it is.
+func NoteInitial(image []byte) {
+	if len(image) != Size {
+		return
+	}
+	w := words(binary.LittleEndian.Uint64(image[wordsOffset:]))
+	layout, _ := decode(w, binary.LittleEndian.Uint32(image[sharingOffset:]))
+	if layout != nil {
+		binary.LittleEndian.PutUint32(image[noteOffset:], noted|layout.value(w))
+	}
+}
