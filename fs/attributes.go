@@ -17,6 +17,9 @@ func (f *Filesystem) getattr(r *fuse.GetattrRequest) {
 
 func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 	change := changeOf(r)
+	if change.Size != nil && f.emptiesSemaphore(r, *change.Size) {
+		change.Size = nil
+	}
 	if change.Size != nil && !f.passthru {
 		if err := f.clearTail(uint64(r.Node), *change.Size); err != nil {
 			f.fail(r, err)
@@ -33,6 +36,9 @@ func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 		}
 	}
 	stat, err := f.tree.Change(uint64(r.Node), change)
+	if err == nil && stat.Size > 0 {
+		err = f.publish(uint64(r.Node))
+	}
 	f.answerAttributes(r, stat, err)
 }
 

@@ -18,6 +18,10 @@ func (f *Filesystem) readRequest(r *fuse.ReadRequest) {
 		f.fail(r, err)
 		return
 	}
+	if handle.semaphore != nil && r.Flags&fuse.ReadLockOwner != 0 {
+		f.readSemaphore(r, handle)
+		return
+	}
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	size := min(r.Size, len(*buffer)-outHeaderSize)
@@ -27,7 +31,7 @@ func (f *Filesystem) readRequest(r *fuse.ReadRequest) {
 		f.fail(r, err)
 		return
 	}
-	node, offset, filled := r.Node, r.Offset, f.fillsPageCache(r)
+	node, offset, filled := fuse.NodeID(handle.kernelNode), r.Offset, f.fillsPageCache(r)
 	_ = f.answer(r, message[:outHeaderSize+n])
 	if filled {
 		f.dropPages(node, offset, int64(size))
@@ -50,6 +54,10 @@ func (f *Filesystem) dropPages(node fuse.NodeID, offset, length int64) {
 
 func (f *Filesystem) write(r *fuse.WriteRequest) {
 	handle, err := f.handles.file(uint64(r.Handle))
+	if err == nil && handle.semaphore != nil && r.Flags&fuse.WriteCache == 0 {
+		f.writeSemaphore(r, handle)
+		return
+	}
 	if err == nil && r.Flags&writeKillPrivileges != 0 {
 		err = f.tree.DropPrivileges(handle.node, *writerOf(r))
 	}

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dispatch has a request done and answered.
-func (f *Filesystem) dispatch(request fuse.Request) {
+// dispatch has a request done and answered. Its node is the tree's; kernelNode is what the kernel calls it.
+func (f *Filesystem) dispatch(request fuse.Request, kernelNode uint64) {
 	switch r := request.(type) {
 	case *fuse.LookupRequest:
 		f.lookup(r)
@@ -29,16 +29,15 @@ func (f *Filesystem) dispatch(request fuse.Request) {
 		entry, err := f.tree.Mkdir(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
 		f.answerEntry(r, entry, err)
 	case *fuse.LinkRequest:
-		entry, err := f.tree.Link(uint64(r.OldNode), uint64(r.Node), r.NewName)
-		f.answerEntry(r, entry, err)
+		f.link(r)
 	case *fuse.RemoveRequest:
 		f.remove(r)
 	case *fuse.RenameRequest:
-		f.answerEmpty(r, f.tree.Rename(uint64(r.Node), r.OldName, uint64(r.NewDir), r.NewName, 0, f.creator(r, 0)))
+		f.answerEmpty(r, f.rename(r, r.OldName, uint64(r.NewDir), r.NewName, 0))
 	case *fuse.CreateRequest:
 		f.create(r)
 	case *fuse.OpenRequest:
-		f.openRequest(r)
+		f.openRequest(r, kernelNode)
 	case *fuse.ReadRequest:
 		f.readRequest(r)
 	case *fuse.WriteRequest:
@@ -59,6 +58,8 @@ func (f *Filesystem) dispatch(request fuse.Request) {
 		f.setxattr(r)
 	case *fuse.RemovexattrRequest:
 		f.removexattr(r)
+	case *fuse.PollRequest:
+		f.poll(r)
 	case *fuse.DestroyRequest:
 		f.answerEmpty(r, nil)
 	case *fuse.NotifyReply:

@@ -63,7 +63,7 @@ func parseRename2(body []byte) (in renameIn, err error) {
 func (f *Filesystem) rename2(r *fuse.UnrecognizedRequest, body []byte) {
 	in, err := parseRename2(body)
 	if err == nil {
-		err = f.tree.Rename(uint64(r.Node), in.oldName, in.newParent, in.newName, uint(in.flags), f.creator(r, 0))
+		err = f.rename(r, in.oldName, in.newParent, in.newName, uint(in.flags))
 	}
 	f.answerEmpty(r, err)
 }
@@ -130,7 +130,7 @@ func (f *Filesystem) tmpfile(r *fuse.UnrecognizedRequest, body []byte) {
 	}
 	entry, object, err := f.tree.Tmpfile(uint64(r.Node), in.mode&0o7777, f.creator(r, os.FileMode(in.umask)))
 	if err == nil {
-		err = f.answerCreated(r, entry, object, in.flags)
+		err = f.answerCreated(r, entry, object, in.flags, nil)
 	}
 	if err != nil {
 		f.fail(r, err)

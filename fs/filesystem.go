@@ -8,6 +8,7 @@ import (
 
 	"shmfs/mmapcore"
 	"shmfs/objects"
+	"shmfs/semfs"
 
 	"bazil.org/fuse"
 	"github.com/hashicorp/go-hclog"
@@ -27,9 +28,12 @@ type Filesystem struct {
 	options atomic.Pointer[Options] // replaced whole by a remount
 	remount sync.Mutex              // serialises remounts
 
-	handles  handleTable
-	openings openings
-	inflight inflight
+	handles    handleTable
+	openings   openings
+	inflight   inflight
+	semaphores semaphoreNodes
+	sleepers   *semfs.Sleepers // immutable
+	refusals   refusals
 
 	idle    atomic.Int32   // goroutines that wait for a request
 	readers sync.WaitGroup // goroutines that read requests
@@ -64,6 +68,8 @@ func newFilesystem(tree *objects.Tree, options Options, log hclog.Logger) *Files
 	f.handles.init()
 	f.openings.init()
 	f.inflight.init()
+	f.semaphores.init()
+	f.sleepers = semfs.NewSleepers(mostSleepers)
 	return f
 }
 

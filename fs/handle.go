@@ -11,11 +11,13 @@ import (
 
 // handle is one open(2) of a client: of a regular file or of a directory.
 type handle struct {
-	id      uint64           // immutable
-	node    uint64           // immutable
-	opened  *opened          // of a regular file, else nil; immutable
-	listing *objects.Listing // of a directory, else nil; immutable
-	quiet   *objects.Object  // what a handle opened with O_NOATIME reads by if its reads come here, else nil; immutable
+	id         uint64           // immutable
+	node       uint64           // in the tree; immutable
+	kernelNode uint64           // what the kernel calls it; immutable
+	opened     *opened          // of a regular file, else nil; immutable
+	listing    *objects.Listing // of a directory, else nil; immutable
+	quiet      *objects.Object  // what a handle opened with O_NOATIME reads by if its reads come here, else nil; immutable
+	semaphore  *openSemaphore   // of a semaphore that is read and written as text, else nil; immutable
 }
 
 // reader is what the handle of a regular file reads by.

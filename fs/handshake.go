@@ -48,7 +48,7 @@ func handshake(device int, passthrough bool) (agreement, error) {
 	}
 	reply := make([]byte, outHeaderSize+initOutSize)
 	putInit(reply[outHeaderSize:], agreed)
-	if err := send(device, unique, reply); err != nil {
+	if err := send(device, unique, reply, 0); err != nil {
 		return agreement{}, fmt.Errorf("answering the kernel's INIT: %w", err)
 	}
 	return agreed, nil

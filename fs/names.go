@@ -2,7 +2,9 @@ package fs
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"time"
 
 	"shmfs/objects"
 
@@ -12,13 +14,50 @@ import (
 
 func (f *Filesystem) lookup(r *fuse.LookupRequest) {
 	entry, err := f.tree.Lookup(uint64(r.Node), r.Name)
-	if !errors.Is(err, unix.ENOENT) {
-		f.answerEntry(r, entry, err)
+	valid := f.validity(uint64(r.Node), r.Name)
+	if errors.Is(err, unix.ENOENT) {
+		var message [outHeaderSize + entryOutSize]byte
+		putAbsent(message[outHeaderSize:], valid)
+		_ = f.answer(r, message[:])
 		return
 	}
-	var message [outHeaderSize + entryOutSize]byte
-	putAbsent(message[outHeaderSize:])
-	_ = f.answer(r, message[:])
+	if err == nil && isSemaphore(uint64(r.Node), r.Name, &entry) {
+		entry.ID = f.semaphores.handOut(entry.ID, r.Pid, f.passthru)
+	}
+	f.answerNamed(r, entry, valid, err)
+}
+
+// validity is how long the kernel may remember what a name leads to.
+func (f *Filesystem) validity(parent uint64, name string) time.Duration {
+	if isSemaphoreName(parent, name) {
+		return semaphoreValid
+	}
+	return nameValid
+}
+
+func (f *Filesystem) link(r *fuse.LinkRequest) {
+	node := uint64(f.semaphores.resolve(r.OldNode))
+	if f.semaphores.created(node) != nil {
+		f.fail(r, fmt.Errorf("linking a semaphore that is not initialised yet: %w", unix.EINVAL))
+		return
+	}
+	entry, err := f.tree.Link(node, uint64(r.Node), r.NewName)
+	if err == nil && isSemaphore(uint64(r.Node), r.NewName, &entry) {
+		entry.ID = f.semaphores.handOut(entry.ID, r.Pid, f.passthru)
+	}
+	f.answerNamed(r, entry, f.validity(uint64(r.Node), r.NewName), err)
+}
+
+func (f *Filesystem) rename(r fuse.Request, oldName string, newParent uint64, newName string, flags uint) error {
+	oldParent := uint64(r.Hdr().Node)
+	if err := f.tree.Rename(oldParent, oldName, newParent, newName, flags, f.creator(r, 0)); err != nil {
+		return err
+	}
+	if isSemaphoreName(oldParent, oldName) || isSemaphoreName(newParent, newName) {
+		f.renamed(newParent, newName)
+		f.renamed(oldParent, oldName) // which may have been exchanged
+	}
+	return nil
 }
 
 func (f *Filesystem) remove(r *fuse.RemoveRequest) {

@@ -9,9 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func (f *Filesystem) openRequest(r *fuse.OpenRequest) {
+func (f *Filesystem) openRequest(r *fuse.OpenRequest, kernelNode uint64) {
 	if r.Dir {
 		f.openDirectory(r)
+		return
+	}
+	if node := f.semaphores.find(kernelNode); node != nil && f.semaphoresAreText() {
+		f.openSemaphore(r, node)
 		return
 	}
 	var writer *objects.Writer
@@ -36,7 +40,7 @@ func (f *Filesystem) openDirectory(r *fuse.OpenRequest) {
 		f.fail(r, err)
 		return
 	}
-	handle := &handle{node: uint64(r.Node), listing: listing}
+	handle := &handle{node: uint64(r.Node), kernelNode: uint64(r.Node), listing: listing}
 	f.handles.add(handle)
 	var message [outHeaderSize + openOutSize]byte
 	putOpening(message[outHeaderSize:], opening{handle: handle.id})
@@ -77,7 +81,7 @@ func (f *Filesystem) openFile(node uint64, flags uint32, writer *objects.Writer)
 
 // addFileHandle makes a handle of what is open and counted already.
 func (f *Filesystem) addFileHandle(file *opened, flags uint32, direct bool) (*handle, error) {
-	handle := &handle{node: file.node, opened: file}
+	handle := &handle{node: file.node, kernelNode: file.node, opened: file}
 	if flags&unix.O_NOATIME != 0 && (direct || !f.passthru) {
 		var err error
 		if handle.quiet, err = f.tree.Open(file.node, unix.O_RDONLY|unix.O_NOATIME); err != nil {
@@ -112,6 +116,10 @@ func (f *Filesystem) openingOf(handle *handle, flags uint32) opening {
 }
 
 func (f *Filesystem) create(r *fuse.CreateRequest) {
+	if isSemaphoreName(uint64(r.Node), r.Name) && f.semaphoresAreText() {
+		f.createSemaphore(r)
+		return
+	}
 	entry, object, err := f.tree.Create(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
 	if errors.Is(err, unix.EEXIST) && r.Flags&fuse.OpenExclusive == 0 {
 		// The kernel thought the name free, so it has not checked the right to open what is there: ESTALE makes it look again.
@@ -121,35 +129,49 @@ func (f *Filesystem) create(r *fuse.CreateRequest) {
 		f.fail(r, err)
 		return
 	}
-	err = f.answerCreated(r, entry, object, uint32(r.Flags))
+	err = f.answerCreated(r, entry, object, uint32(r.Flags), nil)
 	if err != nil {
 		// The kernel is told that there is no such file, and would go on believing it.
 		f.fail(r, errors.Join(err, f.tree.Unlink(uint64(r.Node), r.Name)))
 	}
 }
 
-// answerCreated replies with what was just created and a handle of it. When that fails, nothing has been answered.
-func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, object *objects.Object, flags uint32) error {
+// answerCreated replies with what was just created and a handle of it, as a semaphore if one is given. When that fails, nothing has
+// been answered.
+func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, object *objects.Object, flags uint32, semaphore *openSemaphore) error {
 	file, err := f.shareCreated(entry.ID, object)
 	if err != nil {
-		f.tree.Forget(entry.ID, 1)
+		f.forget(entry.ID, 1)
 		return err
+	}
+	handle, replied, err := f.handleOf(file, flags, semaphore)
+	if err != nil {
+		f.release(file)
+		f.forget(entry.ID, 1)
+		return err
+	}
+	valid := nameValid
+	if semaphore != nil {
+		valid = semaphoreValid
+	}
+	var message [outHeaderSize + entryOutSize + openOutSize]byte
+	putEntry(message[outHeaderSize:], &entry, valid)
+	putOpening(message[outHeaderSize+entryOutSize:], f.openingOf(handle, replied))
+	if f.answer(r, message[:]) != nil {
+		f.closeHandle(handle.id)
+		f.forget(entry.ID, 1)
+	}
+	return nil
+}
+
+// handleOf makes a handle of what is open and counted already, and returns the flags of the reply.
+func (f *Filesystem) handleOf(file *opened, flags uint32, semaphore *openSemaphore) (*handle, uint32, error) {
+	if semaphore != nil {
+		return f.addSemaphoreHandle(file, semaphore), f.semaphoreFlags(), nil
 	}
 	direct := f.direct(flags)
 	handle, err := f.addFileHandle(file, flags, direct)
-	if err != nil {
-		f.release(file)
-		f.tree.Forget(entry.ID, 1)
-		return err
-	}
-	var message [outHeaderSize + entryOutSize + openOutSize]byte
-	putEntry(message[outHeaderSize:], &entry)
-	putOpening(message[outHeaderSize+entryOutSize:], f.openingOf(handle, f.openFlags(direct)))
-	if f.answer(r, message[:]) != nil {
-		f.closeHandle(handle.id)
-		f.tree.Forget(entry.ID, 1)
-	}
-	return nil
+	return handle, f.openFlags(direct), err
 }
 
 func (f *Filesystem) releaseRequest(r *fuse.ReleaseRequest) {
@@ -168,6 +190,9 @@ func (f *Filesystem) closeHandle(id uint64) {
 
 // closeTaken closes a handle that is in no table any more.
 func (f *Filesystem) closeTaken(handle *handle) {
+	if handle.semaphore != nil {
+		f.closeSemaphore(handle)
+	}
 	if handle.quiet != nil {
 		if err := handle.quiet.Close(); err != nil {
 			f.log.Error("closing an object", "node", handle.node, "reason", err)

@@ -19,6 +19,7 @@ type opened struct {
 	backingID int32           // in passthrough mode, else 0; immutable
 	shared    bool            // stands in openings.byNode; immutable
 	count     int             // handles; guarded by openings.mu
+	operation operation       // of a semaphore
 }
 
 // openings holds what is open now.
@@ -120,6 +121,9 @@ func (f *Filesystem) release(file *opened) {
 }
 
 func (f *Filesystem) closeOpened(file *opened) {
+	if err := file.operation.end(); err != nil {
+		f.log.Error("closing a semaphore", "node", file.node, "reason", err)
+	}
 	if f.passthru {
 		if err := closeBacking(f.descriptor, file.backingID); err != nil {
 			f.log.Error("closing a backing file", "node", file.node, "reason", err)

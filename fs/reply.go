@@ -2,6 +2,7 @@ package fs
 
 import (
 	"sync"
+	"time"
 
 	"shmfs/objects"
 
@@ -9,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// send writes one reply: header and body are in message already, but for the header's fields.
-func send(device int, unique uint64, message []byte) error {
+// send writes one reply: header and body are in message already, but for the header's fields. With an errno there is no body.
+func send(device int, unique uint64, message []byte, errno unix.Errno) error {
 	le.PutUint32(message[0:], uint32(len(message)))
-	le.PutUint32(message[4:], 0)
+	le.PutUint32(message[4:], uint32(-int32(errno)))
 	le.PutUint64(message[8:], unique)
 	for {
 		_, err := unix.Write(device, message)
@@ -25,7 +26,7 @@ func send(device int, unique uint64, message []byte) error {
 // answer replies to a request with a message whose first outHeaderSize bytes are left for the header. ENOENT says that the
 // caller was interrupted and does not wait any more: then whoever keeps something for it must take it back.
 func (f *Filesystem) answer(request fuse.Request, message []byte) error {
-	err := send(f.descriptor, uint64(request.Hdr().ID), message)
+	err := send(f.descriptor, uint64(request.Hdr().ID), message, 0)
 	if err != nil && err != unix.ENOENT && err != unix.ENODEV {
 		f.log.Error("the kernel refused a reply", "request", request.String(), "bytes", len(message), "reason", err)
 		request.RespondError(unix.EIO)
@@ -47,14 +48,19 @@ func (f *Filesystem) answerEmpty(request fuse.Request, err error) {
 
 // answerEntry replies with an entry, whose reference goes back if the kernel does not take it.
 func (f *Filesystem) answerEntry(request fuse.Request, entry objects.Entry, err error) {
+	f.answerNamed(request, entry, nameValid, err)
+}
+
+// answerNamed is answerEntry for a name that may be remembered for valid.
+func (f *Filesystem) answerNamed(request fuse.Request, entry objects.Entry, valid time.Duration, err error) {
 	if err != nil {
 		f.fail(request, err)
 		return
 	}
 	var message [outHeaderSize + entryOutSize]byte
-	putEntry(message[outHeaderSize:], &entry)
+	putEntry(message[outHeaderSize:], &entry, valid)
 	if f.answer(request, message[:]) != nil {
-		f.tree.Forget(entry.ID, 1)
+		f.forget(entry.ID, 1)
 	}
 }
 

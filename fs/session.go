@@ -78,8 +78,9 @@ func (f *Filesystem) waitAgain() bool {
 
 // goOn decides after a failed read whether to read again.
 func (f *Filesystem) goOn(err error) bool {
-	if errors.Is(err, io.EOF) {
-		return false // unmounted
+	if errors.Is(err, io.EOF) { // unmounted
+		f.inflight.interruptAll()
+		return false
 	}
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
@@ -90,10 +91,12 @@ func (f *Filesystem) goOn(err error) bool {
 	case unix.ENOENT, unix.EINTR, unix.EAGAIN: // the request was interrupted before it was read
 		return true
 	case unix.ENODEV:
+		f.inflight.interruptAll() // nobody is left to wait for an answer
 		return false
 	}
 	err = fmt.Errorf("reading requests: %w", err)
 	f.broken.Store(&err)
+	f.inflight.interruptAll()
 	return false
 }
 
@@ -105,23 +108,26 @@ func (f *Filesystem) serve(request fuse.Request) {
 		f.interrupt(r)
 		return
 	case *fuse.ForgetRequest:
-		f.tree.Forget(uint64(r.Node), r.N)
+		f.forget(uint64(r.Node), r.N)
 		r.Respond()
 		return
 	case *fuse.BatchForgetRequest:
 		for _, one := range r.Forget {
-			f.tree.Forget(uint64(one.NodeID), one.N)
+			f.forget(uint64(one.NodeID), one.N)
 		}
 		r.Respond()
 		return
 	}
 	f.inflight.begin(id)
 	defer f.inflight.end(id)
+	f.semaphores.heard(request)
+	kernelNode := uint64(request.Hdr().Node)
+	request.Hdr().Node = f.semaphores.resolve(request.Hdr().Node)
 	defer func() {
 		if cause := recover(); cause != nil {
 			f.log.Error("panic while serving a request", "cause", cause, "stack", string(debug.Stack()))
 			request.RespondError(unix.EIO)
 		}
 	}()
-	f.dispatch(request)
+	f.dispatch(request, kernelNode)
 }

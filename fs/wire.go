@@ -14,27 +14,30 @@ import (
 
 // Flags of INIT. Those above bit 31 travel in flags2.
 const (
-	initAsyncRead       = 1 << 0
-	initAtomicTruncate  = 1 << 3
-	initExportSupport   = 1 << 4
-	initBigWrites       = 1 << 5
-	initAsyncDirectIO   = 1 << 15
-	initDontMask        = 1 << 6 // the umask is ours to apply
-	initParallelDirOps  = 1 << 18
-	initPosixACL        = 1 << 20
-	initMaxPages        = 1 << 22
-	initKillPrivilegeV2 = 1 << 28
-	initSetxattrExt     = 1 << 29
-	initExt             = 1 << 30 // flags2 is valid
-	initPassthrough     = 1 << 37
-	initHasResend       = 1 << 39
+	initAsyncRead         = 1 << 0
+	initAtomicTruncate    = 1 << 3
+	initExportSupport     = 1 << 4
+	initBigWrites         = 1 << 5
+	initAsyncDirectIO     = 1 << 15
+	initDontMask          = 1 << 6 // the umask is ours to apply
+	initParallelDirOps    = 1 << 18
+	initPosixACL          = 1 << 20
+	initMaxPages          = 1 << 22
+	initKillPrivilegeV2   = 1 << 28
+	initSetxattrExt       = 1 << 29
+	initExt               = 1 << 30 // flags2 is valid
+	initDirectIOAllowMmap = 1 << 36 // files whose reads and writes come to the daemon can be mapped shared
+	initPassthrough       = 1 << 37
+	initHasResend         = 1 << 39
 )
 
 // Flags of an OPEN reply.
 const (
-	openDirectIO    = 1 << 0
-	openKeepCache   = 1 << 1
-	openPassthrough = 1 << 7
+	openDirectIO       = 1 << 0
+	openKeepCache      = 1 << 1
+	openNoFlush        = 1 << 5 // nothing to write back at close
+	openParallelWrites = 1 << 6 // writes inside the file do not exclude each other
+	openPassthrough    = 1 << 7
 )
 
 // Flags in requests.
@@ -59,9 +62,11 @@ const (
 var le = binary.LittleEndian // FUSE is native-endian, and every machine shmfs runs on is little-endian
 
 // Names change only through the mount, so the kernel may remember them, and that they are absent, for good. Directories'
-// attributes change only with them. A file's change under a mapping, unseen, so those are asked for each time.
+// attributes change only with them. A file's change under a mapping, unseen, so those are asked for each time. What a semaphore's
+// name leads to is the daemon's to choose at each lookup, and it appears without the kernel being told.
 const (
 	nameValid      = 24 * time.Hour
+	semaphoreValid = 0
 	directoryValid = 24 * time.Hour
 	fileValid      = 0
 )
@@ -93,18 +98,18 @@ func putAttr(to []byte, stat *unix.Stat_t) {
 	le.PutUint32(to[84:], 0) // flags
 }
 
-// putEntry encodes struct fuse_entry_out.
-func putEntry(to []byte, entry *objects.Entry) {
+// putEntry encodes struct fuse_entry_out; the name may be remembered for valid.
+func putEntry(to []byte, entry *objects.Entry, valid time.Duration) {
 	le.PutUint64(to[0:], entry.ID)
 	le.PutUint64(to[8:], uint64(entry.Generation))
-	putDuration(to[16:], to[32:], nameValid)
+	putDuration(to[16:], to[32:], valid)
 	putDuration(to[24:], to[36:], attributesValid(&entry.Stat))
 	putAttr(to[40:], &entry.Stat)
 }
 
-// putAbsent encodes a fuse_entry_out that says there is no such name.
-func putAbsent(to []byte) {
-	putDuration(to[16:], to[32:], nameValid)
+// putAbsent encodes a fuse_entry_out that says there is no such name, to be remembered for valid.
+func putAbsent(to []byte, valid time.Duration) {
+	putDuration(to[16:], to[32:], valid)
 }
 
 // putAttrOut encodes struct fuse_attr_out.

@@ -132,24 +132,25 @@ func (t *Tree) newNode(descriptor int, stat *unix.Stat_t) (*Node, error) {
 	return node, nil
 }
 
-// Forget gives back count references to a node. A node without references is dropped when its inode has no name left; then
-// the inode's memory is free unless a mapping still holds it.
-func (t *Tree) Forget(id, count uint64) {
+// Forget gives back count references to a node, and reports whether none is left. A node without references is dropped when its
+// inode has no name left; then the inode's memory is free unless a mapping still holds it.
+func (t *Tree) Forget(id, count uint64) (unreferred bool) {
 	if id == RootID {
-		return
+		return false
 	}
 	t.mu.Lock()
 	node := t.nodes[id]
 	if node == nil {
 		t.mu.Unlock()
-		return
+		return true
 	}
 	node.lookups -= min(count, node.lookups)
-	drop := node.lookups == 0 && node.nameless
+	unreferred = node.lookups == 0
+	drop := unreferred && node.nameless
 	switch {
 	case drop:
 		delete(t.nodes, id)
-	case node.lookups == 0: // a lookup of its name holds it again
+	case unreferred: // a lookup of its name holds it again
 		closeHeld(node.held)
 		node.held = -1
 	}
@@ -157,6 +158,15 @@ func (t *Tree) Forget(id, count uint64) {
 	if drop {
 		t.dispose(node)
 	}
+	return unreferred
+}
+
+// Referred says whether anybody holds a reference to a node.
+func (t *Tree) Referred(id uint64) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	node := t.nodes[id]
+	return node != nil && node.lookups > 0
 }
 
 // settle brings a node in line with its inode's link count after a name came or went: without a name it is held by a

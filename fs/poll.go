@@ -1,0 +1,58 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// poll answers POLL. Whatever is no semaphore is always ready, as on any file system. So is everything in cached mode, where ENOSYS
+// keeps the kernel from asking again.
+func (f *Filesystem) poll(r *fuse.PollRequest) {
+	if !f.passthru {
+		f.fail(r, fmt.Errorf("polling in cached mode: %w", unix.ENOSYS))
+		return
+	}
+	handle, err := f.handles.get(uint64(r.Handle))
+	if err != nil {
+		f.fail(r, err)
+		return
+	}
+	events := fuse.PollEvents(fuse.DefaultPollMask)
+	if handle.semaphore != nil {
+		events = f.pollSemaphore(r, handle)
+	}
+	r.Respond(&fuse.PollResponse{REvents: events})
+}
+
+// pollSemaphore says what could be done without waiting, and has the kernel told when a unit comes.
+func (f *Filesystem) pollSemaphore(r *fuse.PollRequest, handle *handle) fuse.PollEvents {
+	const writable, readable = fuse.PollOut | fuse.PollWriteNormal, fuse.PollIn | fuse.PollReadNormal
+	operator, err := f.operatorOf(handle.opened)
+	if err != nil {
+		f.log.Warn("polling a semaphore", "node", handle.node, "reason", err)
+		return writable | fuse.PollError
+	}
+	var tell func()
+	if wakeup, wanted := r.Wakeup(); wanted {
+		tell = func() { f.wake(wakeup) }
+	}
+	there, err := operator.Poll(handle.id, tell)
+	switch {
+	case err != nil:
+		return writable | fuse.PollError
+	case there:
+		return writable | readable
+	}
+	return writable
+}
+
+// wake makes the kernel ask again for those who poll.
+func (f *Filesystem) wake(wakeup fuse.PollWakeup) {
+	err := f.conn.NotifyPollWakeup(wakeup)
+	if err != nil && !errors.Is(err, fuse.ErrNotCached) && !errors.Is(err, unix.ENODEV) {
+		f.log.Debug("waking pollers", "reason", err)
+	}
+}

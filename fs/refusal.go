@@ -1,0 +1,71 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// mostRefusals is how many refused commands are logged in a second: anybody can cause them.
+const mostRefusals = 20
+
+// refusals counts what was logged.
+type refusals struct {
+	mu     sync.Mutex
+	second int64 // guarded by mu
+	count  int   // logged in that second; guarded by mu
+}
+
+// allow says whether one more may be logged now.
+func (r *refusals) allow(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if second := now.Unix(); second != r.second {
+		r.second, r.count = second, 0
+	}
+	r.count++
+	return r.count <= mostRefusals
+}
+
+// refuse logs why a command was not done, if it was wrong rather than out of luck.
+func (f *Filesystem) refuse(handle *handle, text []byte, err error) {
+	const most = 60 // bytes of a client's text in a line
+	switch errnoOf(err) {
+	case unix.EAGAIN, unix.EINTR, unix.ETIMEDOUT, unix.EBADF:
+		return
+	}
+	if !f.refusals.allow(time.Now()) {
+		return
+	}
+	f.log.Warn("command refused", "node", handle.node, "command", strconv.Quote(string(text[:min(len(text), most)])),
+		"errno", errnoOf(err).Error(), "reason", err)
+}
+
+// commandOf returns the process that a thread belongs to, and what it runs; empty when it is gone.
+func commandOf(thread int) (process int, command string) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", thread))
+	if err != nil {
+		return thread, ""
+	}
+	process = thread
+	for line := range strings.Lines(string(status)) {
+		if id, found := strings.CutPrefix(line, "Tgid:"); found {
+			process, err = strconv.Atoi(strings.TrimSpace(id))
+			break
+		}
+	}
+	if err != nil {
+		return thread, ""
+	}
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", process))
+	if errors.Is(err, os.ErrNotExist) || err != nil {
+		return process, ""
+	}
+	return process, strings.TrimSuffix(string(name), "\n")
+}

@@ -1,0 +1,148 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+
+	"shmfs/semfs"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// createdName is the name that a semaphore gets when it is initialised. Until then its file has none.
+type createdName struct {
+	parent uint64
+	name   string
+}
+
+// createSemaphore makes a file without a name, so that nobody finds a semaphore that is not initialised.
+func (f *Filesystem) createSemaphore(r *fuse.CreateRequest) {
+	if err := f.requireFree(r); err != nil {
+		f.fail(r, err)
+		return
+	}
+	entry, object, err := f.tree.Tmpfile(uint64(r.Node), unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
+	if err != nil {
+		f.fail(r, err)
+		return
+	}
+	node := f.semaphores.create(entry.ID, createdName{uint64(r.Node), r.Name})
+	semaphore := &openSemaphore{node: node, writes: f.passthru && waitsInWrites(uint32(r.Flags))}
+	if semaphore.writes {
+		f.semaphores.enter(node)
+	}
+	f.semaphores.opened(r.Pid)
+	if err := f.answerCreated(r, entry, object, uint32(r.Flags), semaphore); err != nil {
+		f.fail(r, err)
+	}
+}
+
+// requireFree refuses a name that is taken. The kernel thought it free and has not checked the right to open what is there: unless
+// the caller insists on a new one, it shall look again.
+func (f *Filesystem) requireFree(r *fuse.CreateRequest) error {
+	entry, err := f.tree.Lookup(uint64(r.Node), r.Name)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case err != nil:
+		return err
+	}
+	f.forget(entry.ID, 1)
+	if r.Flags&fuse.OpenExclusive != 0 {
+		return fmt.Errorf("creating %q: %w", r.Name, unix.EEXIST)
+	}
+	return fmt.Errorf("creating %q, which is there meanwhile: %w", r.Name, errLookAgain)
+}
+
+// create notes a semaphore that is not initialised yet, and returns its own node.
+func (s *semaphoreNodes) create(id uint64, name createdName) *kernelNode {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.know(id)
+	known.created = &name
+	return &known.own
+}
+
+// created returns the name that a semaphore is to get, nil when it has it.
+func (s *semaphoreNodes) created(id uint64) *createdName {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.byID[id]; known != nil {
+		return known.created
+	}
+	return nil
+}
+
+// publish gives an initialised semaphore its name. EEXIST when somebody else has made that meanwhile. For any other node it does
+// nothing.
+func (f *Filesystem) publish(id uint64) error {
+	name := f.semaphores.created(id)
+	if name == nil {
+		return nil
+	}
+	entry, err := f.tree.Link(id, name.parent, name.name)
+	if err != nil {
+		return err
+	}
+	f.semaphores.published(id)
+	f.forget(entry.ID, 1)
+	return nil
+}
+
+func (s *semaphoreNodes) published(id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byID[id].created = nil
+}
+
+// initialise makes a semaphore of an empty file by the beginning of what is written to it, and returns how many bytes of that are done
+// with: none if it is initialised already.
+func (f *Filesystem) initialise(handle *handle, data []byte, offset int64) (int, error) {
+	o := &handle.opened.operation
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.initialised {
+		return 0, nil
+	}
+	size, err := handle.opened.object.Region().Size()
+	if err != nil {
+		return 0, err
+	}
+	if size > 0 {
+		o.initialised = true
+		return 0, nil
+	}
+	image, used, err := initialImage(data, offset)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := handle.opened.object.WriteAt(image, 0); err != nil {
+		return 0, err
+	}
+	if err := f.publish(handle.node); err != nil {
+		return 0, errors.Join(err, handle.opened.object.Resize(0))
+	}
+	o.initialised = true
+	return used, nil
+}
+
+// initialImage returns the memory of a new semaphore: of the value that a line of text says, or what libc writes.
+func initialImage(data []byte, offset int64) (image []byte, used int, err error) {
+	value, used, err := semfs.ParseInitial(data)
+	if err == nil {
+		image, err = semfs.Image(semfs.Glibc, value)
+		return image, used, err
+	}
+	if offset != 0 || len(data) != semfs.Size {
+		return nil, 0, err
+	}
+	image = append([]byte(nil), data...)
+	semfs.NoteInitial(image)
+	return image, len(data), nil
+}
+
+// emptiesSemaphore says whether a change of size is what open's O_TRUNC is in cached mode, which leaves a semaphore as it is.
+func (f *Filesystem) emptiesSemaphore(r *fuse.SetattrRequest, size int64) bool {
+	return !f.passthru && size == 0 && !r.Valid.Handle() && f.semaphores.find(uint64(r.Node)) != nil && f.semaphoresAreText()
+}

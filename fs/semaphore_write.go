@@ -1,0 +1,86 @@
+package fs
+
+import (
+	"bytes"
+	"fmt"
+
+	"shmfs/semfs"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// errLookAgain makes the kernel look a name up once more. It is part of daily use.
+var errLookAgain = fmt.Errorf("look again: %w", unix.ESTALE)
+
+// writeSemaphore does the commands in a write.
+func (f *Filesystem) writeSemaphore(r *fuse.WriteRequest, handle *handle) {
+	text := bytes.Clone(r.Data) // which may have to wait longer than the request's buffer can be spared
+	answer := &writeAnswer{filesystem: f, request: r, header: r.Header}
+	end := r.Offset
+	conditions := semfs.Conditions{
+		Interrupted: f.inflight.interruption(r.ID),
+		NonBlocking: r.FileFlags&unix.O_NONBLOCK != 0,
+		Process:     int(r.Pid),
+		BeforeWait:  answer.letGo,
+	}
+	done, err := f.operate(handle, text, r.Offset, conditions)
+	if err != nil {
+		f.refuse(handle, text, err)
+		answer.fail(err)
+		return
+	}
+	handle.semaphore.restart(end + int64(done))
+	answer.written(done)
+}
+
+// operate initialises a semaphore or does commands, and returns how many bytes of the text are done with.
+func (f *Filesystem) operate(handle *handle, text []byte, offset int64, conditions semfs.Conditions) (int, error) {
+	used, err := f.initialise(handle, text, offset)
+	if err != nil || used == len(text) {
+		return used, err
+	}
+	client, err := f.clientOf(handle)
+	if err != nil {
+		return used, err
+	}
+	done, err := client.Do(text[used:], conditions)
+	if used > 0 {
+		err = nil // the rest is written again, and told of then
+	}
+	return used + done, err
+}
+
+// writeAnswer is the reply to a write that may take its time.
+type writeAnswer struct {
+	filesystem *Filesystem
+	request    *fuse.WriteRequest // nil when its buffer was given back
+	header     fuse.Header
+}
+
+// letGo gives the request's buffer back: ten thousand who wait would take a gigabyte.
+func (w *writeAnswer) letGo() {
+	if w.request != nil {
+		discard(w.request)
+		w.request = nil
+	}
+}
+
+func (w *writeAnswer) written(count int) {
+	var message [outHeaderSize + 8]byte // struct fuse_write_out
+	le.PutUint32(message[outHeaderSize:], uint32(count))
+	w.send(message[:], 0)
+}
+
+func (w *writeAnswer) fail(err error) {
+	var message [outHeaderSize]byte
+	w.send(message[:], errnoOf(err))
+}
+
+func (w *writeAnswer) send(message []byte, errno unix.Errno) {
+	err := send(w.filesystem.descriptor, uint64(w.header.ID), message, errno)
+	if err != nil && err != unix.ENOENT && err != unix.ENODEV {
+		w.filesystem.log.Error("the kernel refused a reply", "request", w.header.String(), "reason", err)
+	}
+	w.letGo()
+}
