@@ -47,12 +47,12 @@ type semaphoreNodes struct {
 	// Threads by the node that they were told of last. walking counts them, so that requests pay nothing while there are none.
 	walks   map[uint32]*kernelNode // guarded by mu
 	walking atomic.Int64
+	swept   time.Time // when walks were last swept; guarded by mu
 }
 
 // sentBack is a thread whose opening was refused so that it looks the name up once more.
 type sentBack struct {
-	semaphore *semaphoreNode
-	node      *kernelNode // kept for it alone; nil until it looks
+	node *kernelNode // kept for it alone; nil until it looks
 }
 
 func (s *semaphoreNodes) init() {
@@ -125,8 +125,8 @@ func (s *semaphoreNodes) handOut(id uint64, thread uint32, apart bool) uint64 {
 
 // choose prefers the semaphore's own node, which keeps its path in /proc/PID/maps. The caller holds mu.
 func (s *semaphoreNodes) choose(known *semaphoreNode, thread uint32) *kernelNode {
-	if back := s.sentBack[thread]; back != nil && back.semaphore == known {
-		if back.node == nil || s.apart[back.node.id] == nil {
+	if back := s.sentBack[thread]; back != nil {
+		if back.node == nil || back.node.semaphore != known || s.apart[back.node.id] == nil {
 			back.node = s.newApart(known)
 		}
 		return back.node
@@ -149,11 +149,13 @@ func (s *semaphoreNodes) newApart(known *semaphoreNode) *kernelNode {
 
 // walk notes that a thread was told of a node, and may be about to open it. The caller holds mu.
 func (s *semaphoreNodes) walk(thread uint32, node *kernelNode) {
+	now := time.Now()
 	s.endWalk(thread)
+	s.sweep(now)
 	if node.walkers == nil {
 		node.walkers = make(map[uint32]time.Time)
 	}
-	node.walkers[thread] = time.Now()
+	node.walkers[thread] = now
 	s.walks[thread] = node
 	s.walking.Add(1)
 }
@@ -164,6 +166,19 @@ func (s *semaphoreNodes) endWalk(thread uint32) {
 		delete(node.walkers, thread)
 		delete(s.walks, thread)
 		s.walking.Add(-1)
+	}
+}
+
+// sweep forgets, from time to time, walks that took too long: of threads that are not heard of again. The caller holds mu.
+func (s *semaphoreNodes) sweep(now time.Time) {
+	if now.Sub(s.swept) < walkTime {
+		return
+	}
+	s.swept = now
+	for thread, node := range s.walks {
+		if now.Sub(node.walkers[thread]) > walkTime {
+			s.endWalk(thread)
+		}
 	}
 }
 
@@ -182,6 +197,7 @@ func (s *semaphoreNodes) heard(request fuse.Request) {
 	thread := request.Hdr().Pid
 	s.endWalk(thread)
 	delete(s.sentBack, thread)
+	s.sweep(time.Now())
 }
 
 // othersWalk says whether another thread may be about to open the node. Those who took too long are forgotten. The caller holds mu.
@@ -205,10 +221,8 @@ func (s *semaphoreNodes) admit(node *kernelNode, thread uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	free := node.writers == 0 && !s.othersWalk(node, thread)
-	if back := s.sentBack[thread]; !free && (back == nil || back.semaphore != node.semaphore) {
-		s.sentBack[thread] = &sentBack{semaphore: node.semaphore}
-		s.endWalk(thread)
-		s.limitSentBack()
+	if !free && s.sentBack[thread] == nil {
+		s.remember(thread)
 		return false
 	}
 	delete(s.sentBack, thread)
@@ -220,7 +234,17 @@ func (s *semaphoreNodes) admit(node *kernelNode, thread uint32) bool {
 // mostSentBack bounds how many threads are remembered: one that may not open the file after all is not heard of again.
 const mostSentBack = 4096
 
-func (s *semaphoreNodes) limitSentBack() {
+// sendBack has a thread that is about to look a name up again be told of a node for itself.
+func (s *semaphoreNodes) sendBack(thread uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remember(thread)
+}
+
+// remember notes a thread as sent back. The caller holds mu.
+func (s *semaphoreNodes) remember(thread uint32) {
+	s.endWalk(thread)
+	s.sentBack[thread] = &sentBack{}
 	if len(s.sentBack) <= mostSentBack {
 		return
 	}

@@ -24,7 +24,7 @@ func (f *Filesystem) dispatch(request fuse.Request, kernelNode uint64) {
 		f.answerEntry(r, entry, err)
 	case *fuse.MknodRequest:
 		entry, err := f.tree.Mknod(uint64(r.Node), r.Name, unixMode(r.Mode), r.Rdev, f.creator(r, r.Umask))
-		f.answerEntry(r, entry, err)
+		f.answerName(r, r.Name, entry, err)
 	case *fuse.MkdirRequest:
 		entry, err := f.tree.Mkdir(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
 		f.answerEntry(r, entry, err)

@@ -14,21 +14,26 @@ import (
 
 func (f *Filesystem) lookup(r *fuse.LookupRequest) {
 	entry, err := f.tree.Lookup(uint64(r.Node), r.Name)
-	valid := f.validity(uint64(r.Node), r.Name)
 	if errors.Is(err, unix.ENOENT) {
 		var message [outHeaderSize + entryOutSize]byte
-		putAbsent(message[outHeaderSize:], valid)
+		putAbsent(message[outHeaderSize:], validity(uint64(r.Node), r.Name))
 		_ = f.answer(r, message[:])
 		return
 	}
-	if err == nil && isSemaphore(uint64(r.Node), r.Name, &entry) {
-		entry.ID = f.semaphores.handOut(entry.ID, r.Pid, f.passthru)
+	f.answerName(r, r.Name, entry, err)
+}
+
+// answerName replies with what a name, in the directory of the request, leads to.
+func (f *Filesystem) answerName(r fuse.Request, name string, entry objects.Entry, err error) {
+	parent := uint64(r.Hdr().Node)
+	if err == nil && isSemaphore(parent, name, &entry) {
+		entry.ID = f.semaphores.handOut(entry.ID, r.Hdr().Pid, f.passthru)
 	}
-	f.answerNamed(r, entry, valid, err)
+	f.answerNamed(r, entry, validity(parent, name), err)
 }
 
 // validity is how long the kernel may remember what a name leads to.
-func (f *Filesystem) validity(parent uint64, name string) time.Duration {
+func validity(parent uint64, name string) time.Duration {
 	if isSemaphoreName(parent, name) {
 		return semaphoreValid
 	}
@@ -42,10 +47,7 @@ func (f *Filesystem) link(r *fuse.LinkRequest) {
 		return
 	}
 	entry, err := f.tree.Link(node, uint64(r.Node), r.NewName)
-	if err == nil && isSemaphore(uint64(r.Node), r.NewName, &entry) {
-		entry.ID = f.semaphores.handOut(entry.ID, r.Pid, f.passthru)
-	}
-	f.answerNamed(r, entry, f.validity(uint64(r.Node), r.NewName), err)
+	f.answerName(r, r.NewName, entry, err)
 }
 
 func (f *Filesystem) rename(r fuse.Request, oldName string, newParent uint64, newName string, flags uint) error {

@@ -52,6 +52,7 @@ func (f *Filesystem) requireFree(r *fuse.CreateRequest) error {
 	if r.Flags&fuse.OpenExclusive != 0 {
 		return fmt.Errorf("creating %q: %w", r.Name, unix.EEXIST)
 	}
+	f.semaphores.sendBack(r.Pid)
 	return fmt.Errorf("creating %q, which is there meanwhile: %w", r.Name, errLookAgain)
 }
 
@@ -77,23 +78,29 @@ func (s *semaphoreNodes) created(id uint64) *createdName {
 // publish gives an initialised semaphore its name. EEXIST when somebody else has made that meanwhile. For any other node it does
 // nothing.
 func (f *Filesystem) publish(id uint64) error {
-	name := f.semaphores.created(id)
+	name := f.semaphores.setCreated(id, nil)
 	if name == nil {
 		return nil
 	}
 	entry, err := f.tree.Link(id, name.parent, name.name)
 	if err != nil {
+		f.semaphores.setCreated(id, name)
 		return err
 	}
-	f.semaphores.published(id)
 	f.forget(entry.ID, 1)
 	return nil
 }
 
-func (s *semaphoreNodes) published(id uint64) {
+// setCreated notes the name that a semaphore is to get, and returns what was noted before.
+func (s *semaphoreNodes) setCreated(id uint64, name *createdName) (before *createdName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byID[id].created = nil
+	known := s.byID[id]
+	if known == nil {
+		return nil
+	}
+	before, known.created = known.created, name
+	return before
 }
 
 // initialise makes a semaphore of an empty file by the beginning of what is written to it, and returns how many bytes of that are done
