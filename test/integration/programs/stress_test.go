@@ -37,10 +37,13 @@ var stressors = []struct {
 	}},
 	{"names", []stressor{
 		{"rename", "1000", ""}, {"link", "1", ""}, {"symlink", "1", ""}, {"dentry", "2000", "--dentries 500"},
-		{"dir", "1000", ""}, {"dirmany", "2000", ""}, {"dirdeep", "1000", "--dirdeep-inodes 1000"},
-		{"filename", "300", "--filename-opts posix"}, {"getdent", "2000", ""}, {"chdir", "400", "--chdir-dirs 200"},
-		{"mknod", "1000", ""}, {"open", "2000", "--open-max 1000"}, {"handle", "5000", ""}, {"inotify", "5", ""},
+		{"dir", "1000", ""}, {"dirmany", "2000", ""}, {"filename", "300", "--filename-opts posix"}, {"getdent", "2000", ""},
+		{"chdir", "400", "--chdir-dirs 200"}, {"mknod", "1000", ""}, {"open", "2000", "--open-max 1000"}, {"handle", "5000", ""},
+		{"inotify", "5", ""},
 	}},
+	// Alone: it takes every change of the mount's count of free inodes for its own doing, and gives up before it begins when
+	// others remove files meanwhile.
+	{"deep names", []stressor{{"dirdeep", "1000", "--dirdeep-inodes 1000"}}},
 	{"attributes", []stressor{
 		{"chmod", "30", ""}, {"chown", "300", ""}, {"utime", "500", ""}, {"fstat", "1000", "--fstat-dir /dev/shm"},
 		{"xattr", "1", ""}, {"access", "20", ""}, {"touch", "1000", ""}, {"file-ioctl", "200", ""}, {"fcntl", "1000", ""},
