@@ -104,7 +104,7 @@ func TestFallback(t *testing.T) {
 	}
 	prepared := preparedPrograms(t)
 	mountForTest(t, storeTmpfs, "")
-	s := setting{File: randomFile(t, 3<<20), Runs: 1, Store: storeTmpfs}
+	s := setting{File: randomFile(t, countedSize), Runs: 1, Store: storeTmpfs}
 	result, err := measure(t.Context(), s, prepared, counting, directory)
 	if err != nil {
 		t.Fatal(err)
