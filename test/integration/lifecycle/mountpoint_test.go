@@ -178,11 +178,16 @@ func watch(t *testing.T, number int) process {
 // ended reports whether the process ends within the limit.
 func (p process) ended(t *testing.T, limit time.Duration) bool {
 	t.Helper()
-	ready, err := unix.Poll([]unix.PollFd{{Fd: int32(p), Events: unix.POLLIN}}, int(limit.Milliseconds()))
-	if err != nil && err != unix.EINTR {
-		t.Fatalf("waiting for a process: %v", err)
+	for deadline := time.Now().Add(limit); ; {
+		left := max(time.Until(deadline), 0)
+		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(p), Events: unix.POLLIN}}, int(left.Milliseconds()))
+		if err == nil {
+			return ready > 0
+		}
+		if err != unix.EINTR { // any signal interrupts it, such as that of another test's child that ended
+			t.Fatalf("waiting for a process: %v", err)
+		}
 	}
-	return ready > 0
 }
 
 func (p process) signal(t *testing.T, signal unix.Signal) {

@@ -204,17 +204,3 @@ func TestEndFromOutside(t *testing.T) {
 		})
 	}
 }
-
-// openObject makes a file with two pages in a mount.
-func openObject(t *testing.T, directory string) *os.File {
-	t.Helper()
-	file, err := os.Create(filepath.Join(directory, "object"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = file.Close() })
-	if err := file.Truncate(8192); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
