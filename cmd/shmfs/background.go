@@ -56,8 +56,7 @@ func (c *mountCommand) startInBackground(target string, options fs.Options) erro
 	command.ExtraFiles = []*os.File{writer}
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
-	defer signal.Stop(signals)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP) // until the process ends: its status tells of the mount
 	err = command.Start()
 	writer.Close()
 	if err != nil {

@@ -68,10 +68,10 @@ func (s *server) notify(state string) {
 
 // run mounts, serves and cleans up. It returns nil when the mount ended because someone asked for it.
 func (s *server) run() error {
-	// A closed standard error must not end the mount; the signals must find it mounted or not begun.
+	// A closed standard error must not end the mount; the signals must find it mounted or not begun. They are caught until
+	// the process ends: one more than were needed must not kill it on its last steps.
 	signal.Ignore(unix.SIGPIPE)
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
-	defer signal.Stop(s.signals)
 	s.prepareProcess()
 	s.log.Info("starting", "version", buildVersion().String(), "mountpoint", s.mountpoint, "options", s.options.String())
 	filesystem, err := fs.Mount(s.mountpoint, s.options, s.log)
@@ -124,14 +124,18 @@ func (s *server) watch() error {
 	}
 }
 
-// stop unmounts when it is called first, and cuts the mount off when it is called again. It returns false when the end of
-// this process is the only way left to cut it off.
+// stop unmounts when it is called first, cuts the mount off when it is called again, and does nothing more after that. It
+// returns false when the end of this process is the only way left to cut it off.
 func (s *server) stop() bool {
 	s.requests++
-	if s.requests == 1 {
+	switch s.requests {
+	case 1:
 		s.stopping()
 		go func() { s.detached <- s.detach() }()
 		return true
+	case 2:
+	default:
+		return true // cut off: Serve is about to return
 	}
 	s.log.Warn("ending the mount at once: programs that use it lose it", "mountpoint", s.mountpoint)
 	if err := abortConnection(s.device); err != nil {

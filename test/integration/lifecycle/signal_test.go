@@ -1,11 +1,14 @@
 package lifecycle_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -91,6 +94,38 @@ func TestSecondSignalEndsBusyMountWithoutConnections(t *testing.T) {
 	requireSecondSignalEnds(t, unix.SIGTERM)
 	if err := unix.Unmount(connections, 0); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// More signals than are needed, at every moment up to the last, change nothing: the daemon ends as if asked once.
+func TestSignalUponSignalEnds(t *testing.T) {
+	t.Parallel()
+	showConnections(t)
+	const rounds = 20
+	for range rounds {
+		f := startForeground(t)
+		signalUntilEnd(t, f, unix.SIGTERM)
+		if code := f.exitCode(t); code != 0 {
+			t.Fatalf("%v\n%s", f.command.ProcessState, &f.stderr)
+		}
+		requireUnmounted(t, f.directory)
+	}
+}
+
+// signalUntilEnd sends a process one signal after another, until it has ended.
+func signalUntilEnd(t *testing.T, f *foreground, signal unix.Signal) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+		err := f.command.Process.Signal(signal)
+		if errors.Is(err, os.ErrProcessDone) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the daemon has not ended after %v of signals", patience)
+		}
 	}
 }
 
