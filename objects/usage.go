@@ -45,43 +45,62 @@ func (t *Tree) standingCharge(stat *unix.Stat_t) int64 {
 	return 0
 }
 
-// recount adds up the standing charges of everything below the root, each inode once.
+// recount adds up the standing charges of everything below the root, each inode once. Others may change the directory of a
+// store meanwhile: what they remove is not counted.
 func (t *Tree) recount() (int64, error) {
-	seen := make(map[uint64]struct{})
-	var total int64
-	var walk func(directory int) error
-	walk = func(directory int) error {
-		listing := &Listing{descriptor: directory}
-		return listing.each(func(name string) error {
-			var stat unix.Stat_t
-			if err := unix.Fstatat(directory, name, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-				return fmt.Errorf("reading attributes of %q: %w", name, err)
-			}
-			if _, again := seen[stat.Ino]; again {
-				return nil
-			}
-			seen[stat.Ino] = struct{}{}
-			total += t.standingCharge(&stat)
-			if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
-				return nil
-			}
-			below, err := unix.Openat(directory, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-			if err != nil {
-				return fmt.Errorf("opening %q: %w", name, err)
-			}
-			defer unix.Close(below)
-			return walk(below)
-		})
-	}
 	root, err := unix.Openat(t.store.Root(), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, fmt.Errorf("opening the root: %w", err)
 	}
 	defer unix.Close(root)
-	return total, walk(root)
+	r := recounting{tree: t, seen: make(map[uint64]struct{})}
+	err = r.below(root)
+	return r.total, err
 }
 
-// each calls f for every name but "." and "..".
+// recounting is the state of one recount. Not for concurrent use.
+type recounting struct {
+	tree  *Tree
+	seen  map[uint64]struct{} // inodes
+	total int64               // bytes
+}
+
+// below counts everything below an open directory.
+func (r *recounting) below(directory int) error {
+	listing := &Listing{descriptor: directory}
+	return listing.each(func(name string) error { return r.named(directory, name) })
+}
+
+// named counts what has the name in an open directory, and everything below it. A name that is gone counts nothing.
+func (r *recounting) named(directory int, name string) error {
+	var stat unix.Stat_t
+	err := unix.Fstatat(directory, name, &stat, unix.AT_SYMLINK_NOFOLLOW)
+	if err == unix.ENOENT {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading attributes of %q: %w", name, err)
+	}
+	if _, again := r.seen[stat.Ino]; again {
+		return nil
+	}
+	r.seen[stat.Ino] = struct{}{}
+	r.total += r.tree.standingCharge(&stat)
+	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return nil
+	}
+	below, err := unix.Openat(directory, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err == unix.ENOENT {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("opening %q: %w", name, err)
+	}
+	defer unix.Close(below)
+	return r.below(below)
+}
+
+// each calls f for every name but "." and "..". A directory that was removed has no names.
 func (l *Listing) each(f func(name string) error) error {
 	const size = 32 << 10
 	for cursor := int64(0); ; {
@@ -94,6 +113,9 @@ func (l *Listing) each(f func(name string) error) error {
 			}
 			return true
 		})
+		if errors.Is(err, unix.ENOENT) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,12 @@ package objects
 import (
 	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"shmfs/mmapcore"
@@ -122,6 +127,57 @@ func TestRecountAgreesWithTheLedger(t *testing.T) {
 		}
 		w.removeAll(t)
 		w.wantEmpty(t)
+	})
+}
+
+// A directory store's directory belongs to others too: what they remove while it is counted is passed over.
+func TestRecountWhileOthersRemove(t *testing.T) {
+	onEachDirectory(t, smallLimit, func(t *testing.T, w *world) {
+		var ended atomic.Bool
+		var others sync.WaitGroup
+		for other := range 4 {
+			others.Go(func() {
+				for !ended.Load() {
+					makeAndRemove(t, filepath.Join(w.path, strconv.Itoa(other)))
+				}
+			})
+		}
+		for range 1000 {
+			if _, err := w.tree.recount(); err != nil {
+				t.Errorf("recounting: %v", err)
+				break
+			}
+		}
+		ended.Store(true)
+		others.Wait()
+	})
+}
+
+// makeAndRemove makes a directory with a file and a directory in it, and removes all of it.
+func makeAndRemove(t *testing.T, path string) {
+	file, below := filepath.Join(path, "file"), filepath.Join(path, "below")
+	err := errors.Join(os.Mkdir(path, 0o755), os.Mkdir(below, 0o755), os.WriteFile(file, []byte("text"), 0o600),
+		os.Remove(file), os.Remove(below), os.Remove(path))
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// The two moments at which a removal is noticed, each by itself: before a name is looked at, and before a directory is read.
+func TestRecountOfWhatIsGone(t *testing.T) {
+	onEachDirectory(t, smallLimit, func(t *testing.T, w *world) {
+		path := filepath.Join(w.path, "removed")
+		wantNoError(t, "making a directory", os.Mkdir(path, 0o755))
+		removed, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		wantNoError(t, "opening a directory", err)
+		defer unix.Close(removed)
+		wantNoError(t, "removing it", os.Remove(path))
+		r := recounting{tree: w.tree, seen: make(map[uint64]struct{})}
+		wantNoError(t, "counting below a removed directory", r.below(removed))
+		wantNoError(t, "counting a name that is gone", r.named(removed, "gone"))
+		if r.total != 0 {
+			t.Errorf("%d bytes were counted", r.total)
+		}
 	})
 }
 
