@@ -25,10 +25,11 @@ demo: build ## the client-server file copy over shared memory, pipe, FIFO, messa
 
 test: needs check unit integration ## everything CI runs
 
-check: ## formatting, vet, staticcheck, and that no test can skip
+check: ## formatting, vet (also for arm64), staticcheck, and that no test can skip
 	@unformatted=$$(gofmt -l cmd fs mmapcore objects semfs test); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
 	$(GO) mod verify >/dev/null
 	$(GO) vet ./...
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	@! grep -rnE '\.(Skip|SkipNow|Skipf)\(' --include=*_test.go . || { echo 'a test that skips proves nothing'; exit 1; }
 
