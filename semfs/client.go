@@ -124,6 +124,13 @@ func (c *Client) unhold(units uint32) error {
 // release gives units back. Should that fail they stay held.
 func (c *Client) release(units uint32) error {
 	o := c.operator
+	state, err := o.memory.State()
+	if err == nil {
+		err = state.valid()
+	}
+	if err != nil {
+		return err
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := c.unhold(units); err != nil {

@@ -85,10 +85,18 @@ func (s *Semaphore) State() (State, error) {
 // validState is State with EINVAL for a file that is no semaphore.
 func (s *Semaphore) validState() (State, error) {
 	state, err := s.State()
-	if err == nil && state.Layout == nil {
-		err = fmt.Errorf("looking at a semaphore: %s: %w", state.Invalid, unix.EINVAL)
+	if err == nil {
+		err = state.valid()
 	}
 	return state, err
+}
+
+// valid is EINVAL, with the reason, for what is no semaphore.
+func (s *State) valid() error {
+	if s.Layout != nil {
+		return nil
+	}
+	return fmt.Errorf("looking at a semaphore: %s: %w", s.Invalid, unix.EINVAL)
 }
 
 // Post adds units, 1 to MaxValue, in one step, and wakes as many waiters; with one it is sem_post. Errors: EOVERFLOW when there
