@@ -47,6 +47,9 @@ func (f *Filesystem) link(r *fuse.LinkRequest) {
 		return
 	}
 	entry, err := f.tree.Link(node, uint64(r.Node), r.NewName)
+	if err == nil && isSemaphore(uint64(r.Node), r.NewName, &entry) {
+		f.noteInitial(node)
+	}
 	f.answerName(r, r.NewName, entry, err)
 }
 

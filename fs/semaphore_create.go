@@ -3,6 +3,7 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"shmfs/semfs"
 
@@ -147,6 +148,38 @@ func initialImage(data []byte, offset int64) (image []byte, used int, err error)
 	image = append([]byte(nil), data...)
 	semfs.NoteInitial(image)
 	return image, len(data), nil
+}
+
+// noteInitial notes the value of a semaphore that gets a name: musl initialises its own under another. It is good to know, no more.
+func (f *Filesystem) noteInitial(id uint64) {
+	if err := f.tryNoteInitial(id); err != nil {
+		f.log.Debug("noting the initial value of a semaphore", "node", id, "reason", err)
+	}
+}
+
+func (f *Filesystem) tryNoteInitial(id uint64) error {
+	object, err := f.tree.Open(id, unix.O_RDWR)
+	if err != nil {
+		return err
+	}
+	defer object.Close()
+	image := make([]byte, semfs.Size+1) // so that a longer file shows
+	n, err := object.ReadAt(image, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	note, offset := semfs.MissingNote(image[:n])
+	if note == nil {
+		return nil
+	}
+	if _, err := object.WriteAt(note, offset); err != nil || f.passthru {
+		return err
+	}
+	err = f.conn.NotifyStore(fuse.NodeID(id), uint64(offset), note) // the page that clients map is the kernel's
+	if errors.Is(err, fuse.ErrNotCached) {
+		return nil
+	}
+	return err
 }
 
 // emptiesSemaphore says whether a change of size is what open's O_TRUNC is in cached mode, which leaves a semaphore as it is.

@@ -47,3 +47,16 @@ func NoteInitial(image []byte) {
 		binary.LittleEndian.PutUint32(image[noteOffset:], noted|layout.value(w))
 	}
 }
+
+// MissingNote returns what NoteInitial would write and where, in bytes from the beginning of a semaphore's memory; nil if something is
+// noted already or the memory is no semaphore.
+func MissingNote(image []byte) (note []byte, offset int64) {
+	if len(image) != Size || binary.LittleEndian.Uint32(image[noteOffset:]) != 0 {
+		return nil, 0
+	}
+	NoteInitial(image)
+	if note = image[noteOffset : noteOffset+4]; binary.LittleEndian.Uint32(note) == 0 {
+		return nil, 0
+	}
+	return note, noteOffset
+}
