@@ -70,7 +70,8 @@ func parseCommand(line []byte) (parsed command, found bool, err error) {
 		}
 		parsed = entry.command
 		parsed.units, parsed.timeout = 1, mmapcore.NoTimeout
-		return parsed, true, parsed.parseOperands(words[0], words[1:], strings.Fields(entry.operands))
+		err = parsed.parseOperands(words[0], words[1:], strings.Fields(entry.operands))
+		return parsed, true, err
 	}
 	hint := ""
 	if _, err := parseUnits(words[0], 0); err == nil {
