@@ -76,12 +76,12 @@ type Conditions struct {
 // wait waits for the units of a claim that could not be had at once.
 func (o *Operator) wait(wanted *claim, timeout time.Duration, conditions *Conditions) error {
 	switch {
-	case o.semaphore == nil:
-		return fmt.Errorf("there is no unit, and without kernel passthrough nobody can wait for one: %w", unix.EOPNOTSUPP)
 	case conditions.NonBlocking:
 		return fmt.Errorf("there are not enough units: %w", unix.EAGAIN)
 	case timeout <= 0:
 		return fmt.Errorf("there are not enough units: %w", unix.ETIMEDOUT)
+	case o.semaphore == nil:
+		return fmt.Errorf("there are not enough units, and without kernel passthrough nobody can wait for them: %w", unix.EOPNOTSUPP)
 	}
 	if conditions.BeforeWait != nil {
 		conditions.BeforeWait()
