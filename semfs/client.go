@@ -152,8 +152,8 @@ func (c *Client) release(units uint32) error {
 	return nil
 }
 
-// Close gives back everything held. What no room is left for, because somebody set the value meanwhile, is lost; so are units of a file
-// that is no semaphore any more, and the error says so.
+// Close gives back everything held. What no room is left for, because somebody set the value meanwhile, is lost, and the error is
+// EOVERFLOW; so are units of a file that is no semaphore any more: EINVAL.
 func (c *Client) Close() error {
 	o := c.operator
 	o.mu.Lock()
@@ -171,14 +171,31 @@ func (c *Client) Close() error {
 	return giveBack(o.memory, units)
 }
 
+// giveBack posts units as far as there is room for them. Error: EOVERFLOW, with how many are lost.
 func giveBack(memory Memory, units uint32) error {
-	err := memory.Post(units)
-	if !errors.Is(err, unix.EOVERFLOW) {
-		return err
+	fitting := units
+	err := memory.Post(fitting)
+	if errors.Is(err, unix.EOVERFLOW) {
+		fitting, err = postWhatFits(memory, units)
 	}
+	if lost := units - fitting; err == nil && lost > 0 {
+		err = fmt.Errorf("giving back %d units, of which %d find no room and are lost: %w", units, lost, unix.EOVERFLOW)
+	}
+	return err
+}
+
+// postWhatFits posts at most units, and returns how many.
+func postWhatFits(memory Memory, units uint32) (uint32, error) {
 	state, err := memory.State()
-	if err != nil || state.Layout == nil || state.Value == MaxValue {
-		return err
+	if err == nil {
+		err = state.valid()
 	}
-	return memory.Post(min(units, MaxValue-state.Value))
+	if err != nil {
+		return 0, err
+	}
+	fitting := min(units, MaxValue-state.Value)
+	if fitting == 0 {
+		return 0, nil
+	}
+	return fitting, memory.Post(fitting)
 }

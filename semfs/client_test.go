@@ -1,6 +1,7 @@
 package semfs
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -176,6 +177,23 @@ func TestCloseGivesBackAndWakes(t *testing.T) {
 		}
 		wantReport(t, o.operator, 4, 0)
 	})
+}
+
+// Who set the value meanwhile may have left no room for what comes back.
+func TestUnitsComeBackAsFarAsThereIsRoom(t *testing.T) {
+	o := newOperated(t, 5)
+	client := o.operator.NewClient()
+	wantDone(t, client, "acquire 5\nset 2147483645\n", Conditions{Process: 1})
+	wantRefused(t, client, "release 3", Conditions{}, unix.EOVERFLOW)
+	wantReport(t, o.operator, MaxValue-2, 0, Holder{1, 5})
+	if err := client.Close(); !errors.Is(err, unix.EOVERFLOW) || !strings.Contains(fmt.Sprint(err), "of which 3 find no room") {
+		t.Errorf("Close: %v, want EOVERFLOW, with 3 units lost", err)
+	}
+	wantReport(t, o.operator, MaxValue, 0)
+	wantDone(t, client, "acquire\npost\n", Conditions{})
+	wantRefused(t, client, "post", Conditions{}, unix.EOVERFLOW)
+	wantError(t, "Close", client.Close(), unix.EOVERFLOW)
+	wantReport(t, o.operator, MaxValue, 0)
 }
 
 // On a file that is no semaphore every command is EINVAL and says why, and what was held is lost.
