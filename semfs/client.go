@@ -11,7 +11,7 @@ import (
 // called concurrently, but for Close.
 type Client struct {
 	operator *Operator // immutable
-	held     uint32    // units; guarded by Operator.mu
+	held     uint64    // units, more than a semaphore can have if its value was set meanwhile; guarded by Operator.mu
 	process  int       // who acquired last; guarded by Operator.mu
 }
 
@@ -105,16 +105,16 @@ func (c *Client) acquire(units uint32, process int) error {
 
 // hold notes units. The caller holds Operator.mu.
 func (c *Client) hold(units uint32) {
-	c.held += units
+	c.held += uint64(units)
 	c.operator.holding[c] = struct{}{}
 }
 
 // unhold takes units off the note. Error: EPERM when there are not as many. The caller holds Operator.mu.
 func (c *Client) unhold(units uint32) error {
-	if c.held < units {
+	if c.held < uint64(units) {
 		return fmt.Errorf("%d units to give back, %d held through this open file: %w", units, c.held, unix.EPERM)
 	}
-	c.held -= units
+	c.held -= uint64(units)
 	if c.held == 0 {
 		delete(c.operator.holding, c)
 	}
@@ -172,13 +172,13 @@ func (c *Client) Close() error {
 }
 
 // giveBack posts units as far as there is room for them. Error: EOVERFLOW, with how many are lost.
-func giveBack(memory Memory, units uint32) error {
-	fitting := units
+func giveBack(memory Memory, units uint64) error {
+	fitting := uint32(min(units, MaxValue))
 	err := memory.Post(fitting)
 	if errors.Is(err, unix.EOVERFLOW) {
-		fitting, err = postWhatFits(memory, units)
+		fitting, err = postWhatFits(memory, fitting)
 	}
-	if lost := units - fitting; err == nil && lost > 0 {
+	if lost := units - uint64(fitting); err == nil && lost > 0 {
 		err = fmt.Errorf("giving back %d units, of which %d find no room and are lost: %w", units, lost, unix.EOVERFLOW)
 	}
 	return err

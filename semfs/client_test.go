@@ -196,6 +196,25 @@ func TestUnitsComeBackAsFarAsThereIsRoom(t *testing.T) {
 	wantReport(t, o.operator, MaxValue, 0)
 }
 
+// However much one acquires while another sets the value, it is counted.
+func TestHoldingMoreThanASemaphoreHas(t *testing.T) {
+	o := newOperated(t, 0)
+	client := o.operator.NewClient()
+	for range 2 {
+		wantDone(t, client, "set 2147483647\nacquire 2147483647", Conditions{Process: 1})
+	}
+	wantDone(t, client, "set 2\nacquire 2", Conditions{Process: 1})
+	report, err := o.operator.Report()
+	wantNoError(t, "Report", err)
+	if held := report.Held(); held != 2*MaxValue+2 {
+		t.Errorf("%d units are held, want 2^32", held)
+	}
+	wantDone(t, client, "release 2147483647", Conditions{})
+	wantDone(t, client, "set 1", Conditions{})
+	wantError(t, "Close", client.Close(), unix.EOVERFLOW)
+	wantReport(t, o.operator, MaxValue, 0)
+}
+
 // On a file that is no semaphore every command is EINVAL and says why, and what was held is lost.
 func TestCommandsOnAnInvalidFile(t *testing.T) {
 	o := newOperated(t, 5)

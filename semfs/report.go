@@ -19,14 +19,14 @@ type Report struct {
 // Holder is an open file that holds units.
 type Holder struct {
 	Process int // that acquired them: the id of a process or thread
-	Units   uint32
+	Units   uint64
 }
 
 // Held is the sum of what is held, in units.
 func (r *Report) Held() uint64 {
 	sum := uint64(0)
 	for _, holder := range r.Holders {
-		sum += uint64(holder.Units)
+		sum += holder.Units
 	}
 	return sum
 }
