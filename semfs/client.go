@@ -67,7 +67,7 @@ func (c *Client) attempt(wanted command, conditions *Conditions) error {
 }
 
 func (c *Client) wait(wanted command, conditions *Conditions) error {
-	waiting := &claim{units: wanted.units}
+	waiting := &claim{units: wanted.units, process: conditions.Process}
 	if wanted.verb == verbAcquire {
 		waiting.client = c
 	}
@@ -97,14 +97,12 @@ func (o *Operator) together(change func() error, note func()) error {
 
 func (c *Client) acquire(units uint32, process int) error {
 	o := c.operator
-	o.mu.Lock()
-	c.process = process // also of the wait that may follow
-	o.mu.Unlock()
-	return o.together(func() error { return o.memory.Take(units) }, func() { c.hold(units) })
+	return o.together(func() error { return o.memory.Take(units) }, func() { c.hold(units, process) })
 }
 
-// hold notes units. The caller holds Operator.mu.
-func (c *Client) hold(units uint32) {
+// hold notes units that a process acquired. The caller holds Operator.mu.
+func (c *Client) hold(units uint32, process int) {
+	c.process = process
 	c.held += uint64(units)
 	c.operator.holding[c] = struct{}{}
 }
@@ -141,12 +139,12 @@ func (c *Client) release(units uint32) error {
 		err := o.memory.Post(units)
 		o.mu.Lock()
 		if err != nil {
-			c.hold(units)
+			c.hold(units, c.process)
 		}
 		return err
 	}
 	if err := o.memory.Post(units); err != nil {
-		c.hold(units)
+		c.hold(units, c.process)
 		return err
 	}
 	return nil

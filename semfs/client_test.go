@@ -215,6 +215,23 @@ func TestHoldingMoreThanASemaphoreHas(t *testing.T) {
 	wantReport(t, o.operator, MaxValue, 0)
 }
 
+// Who asks for units and gets none is not said to hold what another process acquired through the same open file.
+func TestHolderIsWhoAcquired(t *testing.T) {
+	o := newOperated(t, 2)
+	client := o.operator.NewClient()
+	wantDone(t, client, "acquire 2", Conditions{Process: 1})
+	wantRefused(t, client, "acquire", Conditions{Process: 2, NonBlocking: true}, unix.EAGAIN)
+	wantRefused(t, client, "acquire", Conditions{Process: 2, Interrupted: closed()}, unix.EINTR)
+	wantReport(t, o.operator, 0, 0, Holder{1, 2})
+	ended := o.start(client, "acquire", Conditions{Process: 3})
+	o.awaitQueued(t, 1)
+	wantReport(t, o.operator, 0, 1, Holder{1, 2})
+	wantNoError(t, "Post", o.Post(1))
+	wantEnd(t, "acquire", ended)
+	wantReport(t, o.operator, 0, 0, Holder{3, 3})
+	wantNoError(t, "Close", client.Close())
+}
+
 // On a file that is no semaphore every command is EINVAL and says why, and what was held is lost.
 func TestCommandsOnAnInvalidFile(t *testing.T) {
 	o := newOperated(t, 5)

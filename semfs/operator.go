@@ -227,7 +227,7 @@ func (o *Operator) grant() error {
 		switch err := o.semaphore.Take(waiting.units); {
 		case err == nil:
 			if waiting.client != nil {
-				waiting.client.hold(waiting.units)
+				waiting.client.hold(waiting.units, waiting.process)
 			}
 			o.queue.tell(waiting, nil)
 		case errors.Is(err, unix.EAGAIN):
