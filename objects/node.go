@@ -226,8 +226,8 @@ func (t *Tree) unnamed(node *Node, descriptor int) {
 
 // dispose frees what a node that is in no table any more, and whose inode has no name, holds.
 func (t *Tree) dispose(node *Node) {
+	defer t.orphans.Add(-1) // last: who finds no orphan has nothing more to wait for
 	closeHeld(node.held)
-	t.orphans.Add(-1)
 	if t.ledger == nil {
 		return
 	}
