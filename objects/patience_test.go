@@ -1,9 +1,12 @@
 package objects
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"shmfs/mmapcore"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,4 +65,45 @@ func TestGrowthWaitsForWhatIsAboutToGo(t *testing.T) {
 			t.Errorf("waited for %v, want %v", waited, patience/2)
 		}
 	})
+}
+
+// A lower limit waits too for an unlinked file that is about to go, under either kind of commit.
+func TestLowerLimitWaitsForWhatIsAboutToGo(t *testing.T) {
+	for name, strict := range map[string]bool{"strict": true, "lazy": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { lowerLimitWhileUnlinked(t, strict) })
+		})
+	}
+}
+
+func lowerLimitWhileUnlinked(t *testing.T, strict bool) {
+	before, lower := Limits{Size: 8 * pageSize}, Limits{Size: 2 * pageSize}
+	options := mmapcore.TmpfsOptions{Size: before.Size, Mode: 0o755}
+	w := &world{}
+	if strict {
+		w.ledger, options.Size = NewLedger(before.Size), 0
+	}
+	store, err := mmapcore.NewTmpfs(options)
+	wantNoError(t, "NewTmpfs", err)
+	w.tree, err = New(store, w.ledger)
+	wantNoError(t, "New", err)
+	defer w.tree.Close()
+	unlinked := w.create(t, "unlinked")
+	w.write(t, unlinked.ID, strings.Repeat("x", int(4*pageSize)), 0)
+	w.unlink(t, "unlinked")
+	start := time.Now()
+	wantError(t, "SetLimits while it is there", w.tree.SetLimits(before, lower), unix.EINVAL)
+	if waited := time.Since(start); waited != limitPatience {
+		t.Errorf("waited for %v, want %v", waited, limitPatience)
+	}
+	start = time.Now()
+	set := make(chan error)
+	go func() { set <- w.tree.SetLimits(before, lower) }()
+	time.Sleep(limitPatience / 2)
+	synctest.Wait()
+	w.tree.Forget(unlinked.ID, 1)
+	wantNoError(t, "SetLimits when it went", <-set)
+	if waited := time.Since(start); waited < limitPatience/2 || waited >= limitPatience {
+		t.Errorf("waited for %v, want %v", waited, limitPatience/2)
+	}
 }

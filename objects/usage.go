@@ -3,6 +3,7 @@ package objects
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"shmfs/mmapcore"
 
@@ -137,9 +138,27 @@ type Limits struct {
 	Huge   string // never, always, within_size or advise
 }
 
-// SetLimits changes the limits of a live tree from what they are. EINVAL when more is in use, EPERM for what an ordinary
-// user's daemon may not change about its tmpfs; then nothing has changed.
+// limitPatience is how long a lower limit waits while inodes without a name are about to go. It may be longer than growth waits:
+// limits change seldom.
+const limitPatience = time.Second
+
+// SetLimits changes the limits of a live tree from what they are. EINVAL when more is in use, also after waiting for what is
+// about to come free; EPERM for what an ordinary user's daemon may not change about its tmpfs. Then nothing has changed.
 func (t *Tree) SetLimits(now, wanted Limits) error {
+	const look = time.Millisecond // the store does not tell when it has freed something
+	for begin := time.Now(); ; time.Sleep(look) {
+		most := patience // the kernel may free memory a little after the last orphan went
+		if t.orphans.Load() > 0 {
+			most = limitPatience
+		}
+		err := t.trySetLimits(now, wanted)
+		if !errors.Is(err, unix.EINVAL) || time.Since(begin) >= most {
+			return err
+		}
+	}
+}
+
+func (t *Tree) trySetLimits(now, wanted Limits) error {
 	if t.ledger == nil {
 		return t.limitStore(now, wanted)
 	}
