@@ -33,7 +33,7 @@ func TestDaemonReturnsToItsBaseline(t *testing.T) {
 			}
 			clients.Wait()
 			// The kernel tells the daemon of the last close and the last munmap afterwards.
-			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 				now, after := openDescriptors(t, daemon), statfs(t, directory)
 				if now <= descriptors && after.Bfree >= before.Bfree && after.Ffree >= before.Ffree {
 					break

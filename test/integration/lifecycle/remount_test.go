@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +25,21 @@ func requireLimits(t *testing.T, directory string, bytes, inodes uint64) {
 	}
 	if got := figures.Blocks * uint64(figures.Bsize); got != bytes || figures.Files != inodes {
 		t.Errorf("statfs shows %d bytes and %d inodes, want %d and %d", got, figures.Files, bytes, inodes)
+	}
+}
+
+// awaitAllFree returns when an empty mount has all its blocks free: the kernel tells the daemon afterwards that nobody uses
+// a removed file any more.
+func awaitAllFree(t *testing.T, directory string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		figures := statfs(t, directory)
+		if figures.Bfree == figures.Blocks {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d blocks are free after %v", figures.Bfree, figures.Blocks, patience)
+		}
 	}
 }
 
@@ -49,6 +65,7 @@ func TestRemountChangesLimits(t *testing.T) {
 			if err := os.Remove(object); err != nil {
 				t.Error(err)
 			}
+			awaitAllFree(t, directory)
 			requireSuccess(t, remount(t, directory, "size=1M"))
 			requireLimits(t, directory, 1<<20, 60)
 			if got := optionsOf(t, directory); !strings.Contains(got, "size=1048576,nr_inodes=60,") ||
