@@ -70,7 +70,10 @@ func mountPair(t *testing.T, configured Configuration, told lie) *pair {
 	} else {
 		mount = rig.Shmfs(t, configured.Options)
 	}
-	p := &pair{configured: configured, coarse: !hasFineTimes(t, reference), ignored: ignoredKinds(t)}
+	p := &pair{configured: configured, patience: usagePatience, coarse: !hasFineTimes(t, reference), ignored: ignoredKinds(t)}
+	if configured.Tmpfs {
+		p.patience = shortPatience
+	}
 	var err error
 	if p.reference, err = newSide("tmpfs", reference, ""); err != nil {
 		t.Fatal(err)

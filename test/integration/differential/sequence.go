@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // pair is the two sides, and one case after the other on both. Not for concurrent use.
@@ -15,6 +16,7 @@ type pair struct {
 	reference  *side
 	subject    *side
 	ignored    map[string]bool // kinds of failure to look past; see ignoredKinds
+	patience   time.Duration   // for the usage to become what it must be
 	coarse     bool            // the kernel's times are too coarse to tell two calls apart
 
 	ticking    bool // this case waits for the clock between calls, so that access times can be compared
@@ -78,7 +80,7 @@ func (p *pair) end() error {
 	if failure != nil {
 		return failure
 	}
-	if problem := p.subject.awaitBaseline(); problem != nil {
+	if problem := p.subject.awaitBaseline(p.patience); problem != nil {
 		return p.failure(Call{Operation: "remove everything"}, []mismatch{*problem})
 	}
 	return nil

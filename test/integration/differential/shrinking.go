@@ -21,6 +21,9 @@ type shrinker struct {
 
 // shrink returns the smallest program found that fails in the same way, within the given time.
 func (p *pair) shrink(found *failed, within time.Duration) *failed {
+	patience := p.patience
+	p.patience = shortPatience
+	defer func() { p.patience = patience }()
 	s := &shrinker{pair: p, ticking: found.ticking, best: found, deadline: time.Now().Add(within)}
 	s.stopTicking()
 	s.removeWorkers()

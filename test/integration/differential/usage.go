@@ -27,13 +27,16 @@ func usage(directory string) Outcome {
 	}}
 }
 
-// What the last close gives back comes with a FUSE RELEASE or FORGET, which the kernel sends without waiting, so a moment is
-// allowed before usage counts.
-const usagePatience = 5 * time.Second
+// What the last close gives back comes with a FUSE RELEASE or FORGET, which the kernel sends without waiting, so some time is
+// allowed before usage counts: little for a tmpfs, which sends nothing, and for the many runs that make a known failure small.
+const (
+	usagePatience = 30 * time.Second
+	shortPatience = 3 * time.Second
+)
 
 // awaitBaseline waits until the mount is as free as before the first case.
-func (s *side) awaitBaseline() *mismatch {
-	return awaitAgreement(func() (fieldsOf, fieldsOf, error) {
+func (s *side) awaitBaseline(within time.Duration) *mismatch {
+	return awaitAgreement(within, func() (fieldsOf, fieldsOf, error) {
 		now, err := s.watcher.ask(request{Control: controlUsage, Directory: s.mount})
 		return fieldsOf(s.baseline.Facts), fieldsOf(now.Outcome.Facts), err
 	})
@@ -41,7 +44,7 @@ func (s *side) awaitBaseline() *mismatch {
 
 // compareUsage compares how much of each mount is in use since its first case began.
 func (p *pair) compareUsage() []mismatch {
-	differing := awaitAgreement(func() (reference, subject fieldsOf, err error) {
+	differing := awaitAgreement(p.patience, func() (reference, subject fieldsOf, err error) {
 		ofReference, ofSubject, err := p.askWatchers(request{Control: controlUsage, Directory: "/"})
 		return p.reference.used(ofReference.Outcome), p.subject.used(ofSubject.Outcome), err
 	})
@@ -66,9 +69,9 @@ func (s *side) used(now Outcome) fieldsOf {
 	return fields
 }
 
-// awaitAgreement asks again until both sides agree or patience ends; then it returns the first mismatch.
-func awaitAgreement(ask func() (reference, subject fieldsOf, err error)) *mismatch {
-	for deadline := time.Now().Add(usagePatience); ; awaitTick() {
+// awaitAgreement asks again until both sides agree or the time is over; then it returns the first mismatch.
+func awaitAgreement(within time.Duration, ask func() (reference, subject fieldsOf, err error)) *mismatch {
+	for deadline := time.Now().Add(within); ; awaitTick() {
 		reference, subject, err := ask()
 		if err != nil {
 			return &mismatch{label: "usage", field: "answer", subject: err.Error()}
