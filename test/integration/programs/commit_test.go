@@ -158,7 +158,7 @@ func fillUp(t *testing.T, directory, program, methods string) {
 func requireAllFree(t *testing.T, directory string) {
 	t.Helper()
 	var status unix.Statfs_t
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if err := unix.Statfs(directory, &status); err != nil {
 			t.Fatal(err)
 		}

@@ -26,18 +26,32 @@ var diskModes = []place{passthroughStrict, passthroughLazy, cachedStrict, cached
 // was not is lost, so the test can tell.
 func TestSynchronizationOnDisk(t *testing.T) {
 	program := compile(t, "gcc", "durable.c")
-	for i, method := range append([]string{"none"}, synchronizations...) {
+	t.Run("none", func(t *testing.T) {
+		const attempts = 5 // the kernel writes on its own account too, when others ask for memory or for a sync
+		for range attempts {
+			if !outlivesPowerLoss(t, program, "none", 0) {
+				return
+			}
+		}
+		t.Errorf("what was not synchronized was on the disk %d times", attempts)
+	})
+	for i, method := range synchronizations {
 		t.Run(method, func(t *testing.T) {
-			disk := newDisk(t, diskSize)
-			store := disk.store(t)
-			writeDurably(t, "", program, filepath.Join(store, "object"), method, i)
-			found := filepath.Join(disk.afterPowerLoss(t).mount, "store", "object")
-			content, err := os.ReadFile(found)
-			if same := err == nil && bytes.Equal(content, durableContent(i)); same != (method != "none") {
-				t.Errorf("after %s and a power loss: %d bytes, %v, as written: %t", method, len(content), err, same)
+			if !outlivesPowerLoss(t, program, method, 1+i) {
+				t.Errorf("after %s and a power loss the object is not as it was written", method)
 			}
 		})
 	}
+}
+
+// outlivesPowerLoss writes an object to a new disk and reports whether it is found as written after a power loss.
+func outlivesPowerLoss(t *testing.T, program, method string, seed int) bool {
+	t.Helper()
+	disk := newDisk(t, diskSize)
+	writeDurably(t, "", program, filepath.Join(disk.store(t), "object"), method, seed)
+	content, err := os.ReadFile(filepath.Join(disk.afterPowerLoss(t).mount, "store", "object"))
+	t.Logf("after %s and a power loss: %d bytes, %v", method, len(content), err)
+	return err == nil && bytes.Equal(content, durableContent(seed))
 }
 
 // TestSynchronizationThroughStore makes an object durable by each call on a mount whose store is on a disk. Right after the

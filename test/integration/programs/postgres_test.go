@@ -126,7 +126,7 @@ func (p postgres) run(t *testing.T, mount string, work func()) {
 		"-c", "shared_buffers=16MB", "-c", "max_worker_processes=8", "-c", "max_parallel_workers=8",
 		"-c", "dynamic_shared_memory_type=posix", "-c", "min_dynamic_shared_memory=4MB")
 	server.Stdout, server.Stderr = &log, &log
-	server.WaitDelay = 10 * time.Second
+	server.WaitDelay = 30 * time.Second
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -72,8 +72,8 @@ func TestStressNG(t *testing.T) {
 // stress runs one group; every stressor in it must have done its work and found nothing wrong.
 func stress(t *testing.T, directory, program string, group []stressor) {
 	t.Helper()
-	const timeout = 2 * time.Minute
-	arguments := []string{"--temp-path", directory, "--verify", "--timeout", "90", "--metrics-brief", "--no-rand-seed"}
+	const timeout = 5 * time.Minute
+	arguments := []string{"--temp-path", directory, "--verify", "--timeout", "240", "--metrics-brief", "--no-rand-seed"}
 	for _, one := range group {
 		arguments = append(arguments, "--"+one.name, "1", "--"+one.name+"-ops", one.operations)
 		arguments = append(arguments, strings.Fields(one.options)...)
