@@ -14,7 +14,7 @@ import (
 )
 
 // grace is how long a program may take to end after SIGTERM before it is killed.
-const grace = 5 * time.Second
+const grace = 20 * time.Second
 
 // process is a running example program.
 type process struct {
