@@ -55,7 +55,7 @@ func newFakeKernel(t testing.TB) *fakeKernel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	timeout := unix.NsecToTimeval(int64(10 * time.Second)) // a missing reply fails rather than hangs
+	timeout := unix.NsecToTimeval(int64(time.Minute)) // a missing reply fails rather than hangs
 	if err := unix.SetsockoptTimeval(pair[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
 		t.Fatal(err)
 	}

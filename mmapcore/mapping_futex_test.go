@@ -55,7 +55,7 @@ func onEachFutexWay(t *testing.T, test func(t *testing.T, region *Region, mappin
 func waitUntilAsleep(t *testing.T, mapping *Mapping, count int) {
 	t.Helper()
 	start := uintptr(unsafe.Pointer(unsafe.SliceData(mapping.memory)))
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for asleep(t, start) < count {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d threads are asleep, want %d", asleep(t, start), count)
@@ -275,7 +275,7 @@ func TestFutexWakesAnotherProcess(t *testing.T) {
 		mapping := mapRegion(t, region, int(pageSize), ReadWrite)
 		_, lines := startFutexPeer(t, region, "waiter")
 		// The word keeps its value until the peer is known to sleep.
-		deadline := time.Now().Add(20 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for {
 			woken, err := mapping.FutexWake(8, 1)
 			wantNoError(t, "FutexWake", err)

@@ -130,7 +130,7 @@ func TestResidencyOfASparseFile(t *testing.T) {
 		}
 		start := time.Now()
 		wantResident(t, region, 0, math.MaxInt64, 6*pageSize)
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("took %v", took)
 		}
 		wantResident(t, region, 1<<40, 1<<61, pageSize)

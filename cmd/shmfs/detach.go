@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -67,7 +66,7 @@ func startDetach(mountpoint string, flags ...string) error {
 	arguments := append([]string{"detach", "--daemon", strconv.Itoa(os.Getpid())}, flags...)
 	command := exec.CommandContext(limit, "/proc/self/exe", append(arguments, "--", mountpoint)...)
 	command.Dir = "/"
-	command.WaitDelay = time.Second
+	command.WaitDelay = patience
 	// A group of its own: the keys that interrupt a foreground mount must not interrupt its unmounting.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var said bytes.Buffer

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// patience is how long a mountpoint may take to answer the command line.
-const patience = 5 * time.Second
+// patience is how long a mountpoint may take to answer the command line: what is longer than a busy machine keeps anybody waiting.
+const patience = 10 * time.Second
 
 // endLimit is how long a daemon may take to end once its mount is gone: it gives all its memory back first.
 const endLimit = 30 * time.Second

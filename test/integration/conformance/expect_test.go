@@ -106,9 +106,10 @@ func clock(t T, which int32) int64 {
 // without waiting for it.
 func eventually(t T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); runtime.Gosched() {
+	const patience = 30 * time.Second
+	for deadline := time.Now().Add(patience); !holds(); runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Errorf("not within 10 seconds: %s", what)
+			t.Errorf("not within %v: %s", patience, what)
 			return
 		}
 	}

@@ -35,7 +35,7 @@ func run(t *testing.T, command *exec.Cmd) result {
 	defer cancel()
 	limited := exec.CommandContext(limit, command.Path)
 	limited.Args, limited.Dir, limited.Env, limited.SysProcAttr = command.Args, command.Dir, command.Env, command.SysProcAttr
-	limited.WaitDelay = time.Second
+	limited.WaitDelay = patience
 	var stdout, stderr bytes.Buffer
 	limited.Stdout, limited.Stderr = &stdout, &stderr
 	err := limited.Run()

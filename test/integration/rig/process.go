@@ -16,7 +16,7 @@ import (
 )
 
 // grace is how long a killed process may take to go, and how long an ended program's own children may outlive it.
-const grace = 10 * time.Second
+const grace = 30 * time.Second
 
 // Ended is what a program left: its standard output, its standard error, and the error of exec.Cmd.Wait (nil after exit
 // status 0).
