@@ -31,7 +31,7 @@
 #include <unistd.h>
 
 /* MOST ends the growth of one file on a file system that charges nothing for a size. PATIENCE is in seconds. */
-enum { PAGE = 4096, FILES = 24, LARGEST = 6 << 20, MOST = 256 << 20, PATIENCE = 3 };
+enum { PAGE = 4096, FILES = 24, LARGEST = 6 << 20, MOST = 256 << 20, PATIENCE = 30 };
 
 struct file {
 	int descriptor;
