@@ -150,7 +150,6 @@ func (o *Operator) attend(units uint32) error {
 
 // sleep is the sleeper's life.
 func (o *Operator) sleep() {
-	defer o.sleepers.end()
 	for o.round() {
 	}
 }
@@ -190,6 +189,7 @@ func (o *Operator) handOut() (waiter *Waiter, fewest uint32, kick *mmapcore.Canc
 			o.waiter = nil
 		}
 		o.attended = false
+		o.sleepers.end()
 		return nil, 0, nil, ready
 	}
 	o.kick = mmapcore.NewCancellation()

@@ -262,6 +262,29 @@ func (o operated) awaitLeftBut(t *testing.T, others int64) {
 	await(t, fmt.Sprintf("%d sleepers", others), func() bool { return o.operator.sleepers.count.Load() == others })
 }
 
+// A sleeper that is done, and only tells those who polled, is not counted any more: who waits next is not refused.
+func TestASleeperThatTellsIsNotCounted(t *testing.T) {
+	f := newFixture(t)
+	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
+	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1))}
+	t.Cleanup(o.operator.Close)
+	telling, told := make(chan struct{}), make(chan struct{})
+	wantNotReadable(t, o.operator, 1, func() { close(telling); <-told })
+	wantNoError(t, "Post", o.Post(1))
+	receive(t, "the poller", telling)
+	wantNoError(t, "Take", o.Take(1))
+	ended := o.start(o.operator.NewClient(), "wait", Conditions{})
+	await(t, "wait, or refusal", func() bool {
+		report, err := o.operator.Report()
+		wantNoError(t, "Report", err)
+		return report.Queued == 1 || len(ended) == 1
+	})
+	wantNoError(t, "Post", o.Post(1))
+	close(told)
+	wantEnd(t, "wait", ended)
+	o.awaitLeft(t)
+}
+
 // Who waits again at once, after a wait that has just ended, is never refused.
 func TestWaitsFollowEachOther(t *testing.T) {
 	f := newFixture(t)
