@@ -35,7 +35,7 @@ type bench struct {
 	program  string // the compiled kernels
 	places   *places
 	cpu      int // where kernels run
-	otherCPU int // where the second process of ping-pong runs if it is to be elsewhere; -1 if there is no other
+	otherCPU int // where the second process of a ping-pong runs if it is to be elsewhere; -1 if there is no other
 	progress io.Writer
 }
 

@@ -275,6 +275,7 @@ func TestKernelSaysWhyItFails(t *testing.T) {
 		{job{kernel: "random", directory: t.TempDir(), bytes: 3 * 4096}, "power of two"},
 		{job{kernel: "lookup", directory: t.TempDir(), objects: 3, directories: 2}, "evenly"},
 		{job{kernel: "unheard-of", directory: t.TempDir()}, "unknown kernel"},
+		{job{kernel: "semaphore-ping-pong", directory: "/nonexistent"}, "mounting /nonexistent over /dev/shm"},
 	} {
 		k, err := startKernel(t.Context(), program, c.job)
 		if err == nil {

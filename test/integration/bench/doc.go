@@ -13,7 +13,7 @@
 // the machine runs shows in the spread, and in the load averages printed ahead of the table and after it.
 //
 // The timing loops are C (directory measure), compiled at the start with gcc -O2; they run pinned to one CPU. Needs root,
-// gcc, about 2 GiB of free memory, and 5 GiB for the million objects. The objects rows write 2 to
+// gcc, glibc 2.34 or later, about 2 GiB of free memory, and 5 GiB for the million objects. The objects rows write 2 to
 // /proc/sys/vm/drop_caches, which makes the whole machine forget its unused directory entries.
 //
 // Exit status: 0 every bar is met; 1 a bar is not met; 2 something could not be measured.

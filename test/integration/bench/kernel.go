@@ -30,7 +30,7 @@ func compileKernels(dir string) (string, error) {
 		return "", fmt.Errorf("listing the measuring program's sources: %w", err)
 	}
 	program := filepath.Join(dir, "measure.out")
-	arguments := append([]string{"-O2", "-Wall", "-Wextra", "-Werror", "-o", program}, units...)
+	arguments := append([]string{"-O2", "-pthread", "-Wall", "-Wextra", "-Werror", "-o", program}, units...)
 	output, err := exec.Command("gcc", arguments...).CombinedOutput()
 	if errors.Is(err, exec.ErrNotFound) {
 		return "", fmt.Errorf("compiling the measuring program: gcc is missing, install the package gcc: %w", err)
@@ -49,7 +49,7 @@ type job struct {
 	kernel               string
 	directory            string
 	bytes                int // of the kernel's file; a power of two for "random"
-	cpu, partnerCPU      int
+	cpu, partnerCPU      int // of the process, and of its partner if it has one
 	objects, directories int // of the population kernels; objects a multiple of directories
 }
 

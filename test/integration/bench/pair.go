@@ -51,6 +51,12 @@ func pairs() []pair {
 			kernel: "ping-pong", reference: sharedMemory, bar: between(0.85, 1.15)},
 		{key: "ping-pong-two-cpus", title: "futex ping-pong, one process on each of two CPUs", unit: "ns/round trip",
 			kernel: "ping-pong", reference: sharedMemory, apart: true, bar: between(0.85, 1.15)},
+		{steady: true, key: "semaphore-uncontended", title: "sem_post and sem_wait, uncontended", unit: "ns/post and wait",
+			kernel: "semaphore-uncontended", reference: sharedMemory, bar: between(0.97, 1.03)},
+		{key: "semaphore-ping-pong-one-cpu", title: "ping-pong of two named semaphores, both processes on one CPU",
+			unit: "ns/round trip", kernel: "semaphore-ping-pong", reference: sharedMemory, bar: between(0.85, 1.15)},
+		{key: "semaphore-ping-pong-two-cpus", title: "ping-pong of two named semaphores, one process on each of two CPUs",
+			unit: "ns/round trip", kernel: "semaphore-ping-pong", reference: sharedMemory, apart: true, bar: between(0.85, 1.15)},
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // sharedMemory is the machine's own tmpfs, which the rows that say so are measured against. bench makes one directory
-// there and removes it; it never mounts over it.
+// there and removes it. Only kernels mount over it, where nobody else sees it: in mount namespaces of their own.
 const sharedMemory = "/dev/shm"
 
 // commandLimit bounds mounting and unmounting, so that a hung daemon is reported and not waited for.

@@ -4,22 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum {
-	round_trips = 2000, /* a pass */
-	patience_seconds = 10,
-};
+enum { round_trips = 2000 }; /* a pass */
 
 /* The word says whose turn it is. */
-enum turn { ours, partners, finished };
+enum turn { ours, partners };
 
 /* No FUTEX_PRIVATE_FLAG: the kernel must find the waiter by the page's inode, which is what is measured. */
 static void give_turn(_Atomic uint32_t *word, uint32_t turn)
@@ -38,18 +32,13 @@ static void await_change(_Atomic uint32_t *word, uint32_t from, const struct tim
 
 static void run_partner(struct job *job)
 {
-	_Atomic uint32_t *word;
+	_Atomic uint32_t *word = (_Atomic uint32_t *)map_file(open_file(job->path, O_RDWR), page, PROT_READ | PROT_WRITE);
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
-		fail("binding the partner's life to the first process");
-	pin(job->partner_cpu);
-	word = (_Atomic uint32_t *)map_file(open_file(job->path, O_RDWR), page, PROT_READ | PROT_WRITE);
-	do {
+	for (;;) {
 		give_turn(word, ours);
 		/* The time between two passes is the caller's and has no limit. */
 		await_change(word, ours, NULL);
-	} while (atomic_load(word) != finished);
-	_exit(0);
+	}
 }
 
 static void await_partner(_Atomic uint32_t *word)
@@ -67,11 +56,7 @@ static void prepare(struct job *job)
 	job->map = map_file(job->file, page, PROT_READ | PROT_WRITE);
 	word = (_Atomic uint32_t *)job->map;
 	atomic_store(word, partners);
-	job->partner = fork();
-	if (job->partner < 0)
-		fail("starting the partner");
-	if (job->partner == 0)
-		run_partner(job);
+	start_partner(job, run_partner);
 	await_partner(word);
 }
 
@@ -89,15 +74,7 @@ static double pass(struct job *job)
 
 static void finish(struct job *job)
 {
-	int status;
-
-	give_turn((_Atomic uint32_t *)job->map, finished);
-	if (waitpid(job->partner, &status, 0) != job->partner)
-		fail("waiting for the partner's end");
-	if (status != 0) {
-		errno = ECHILD;
-		fail("the partner ended with status %#x", (unsigned)status);
-	}
+	end_partner(job);
 	unmap_and_close(job->map, page, job->file);
 	remove_file(job);
 }

@@ -3,6 +3,8 @@
  *
  * usage: measure KERNEL DIRECTORY BYTES CPU PARTNER-CPU OBJECTS DIRECTORIES
  *
+ * Semaphore kernels enter a mount namespace of their own, in which DIRECTORY covers /dev/shm.
+ *
  * It prepares, prints "ready", and then makes one pass for each line it reads from standard input, printing one number a
  * pass (in the unit that the kernel's table entry names). The caller thereby interleaves passes of several processes, each
  * on a directory of its own. At the end of input it removes what it made and exits with 0. Any failure is one line on
@@ -18,7 +20,7 @@
 static const struct kernel *find_kernel(const char *name)
 {
 	static const struct kernel *const tables[] = {
-		mapping_kernels, transfer_kernels, exchange_kernels, population_kernels,
+		mapping_kernels, transfer_kernels, exchange_kernels, semaphore_kernels, population_kernels,
 	};
 
 	for (size_t table = 0; table < sizeof tables / sizeof *tables; table++)
