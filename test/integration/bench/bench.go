@@ -34,7 +34,7 @@ type bench struct {
 	settings
 	program  string // the compiled kernels
 	places   *places
-	cpu      int // where kernels run
+	cpu      int // where kernels run, unless a row leaves them free
 	otherCPU int // where the second process of a ping-pong runs if it is to be elsewhere; -1 if there is no other
 	progress io.Writer
 }

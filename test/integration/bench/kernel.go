@@ -44,12 +44,15 @@ func compileKernels(dir string) (string, error) {
 // answerLimit is far beyond the longest pass, the creation of a million objects.
 const answerLimit = 15 * time.Minute
 
+// anyCPU leaves a kernel's process as free as bench itself and the daemons are.
+const anyCPU = -1
+
 // job says what a kernel works on.
 type job struct {
 	kernel               string
 	directory            string
 	bytes                int // of the kernel's file; a power of two for "random"
-	cpu, partnerCPU      int // of the process, and of its partner if it has one
+	cpu, partnerCPU      int // of the process, and of its partner if it has one; or anyCPU
 	objects, directories int // of the population kernels; objects a multiple of directories
 }
 

@@ -8,13 +8,15 @@ import (
 // hugePages is the option of the rows that want them, spelled alike for shmfs and tmpfs.
 const hugePages = "huge=within_size"
 
-// pair is a row that compares one kernel in two places.
+// pair is a row that compares one kernel in two places, or two kernels.
 type pair struct {
 	key, title, unit string
 	kernel           string
+	against          string // the reference's kernel, if it is another
 	options          string // of the target's mount
 	reference        string // options of the tmpfs to compare with; sharedMemory stands for the machine's own
 	apart            bool   // ping-pong's processes run on two CPUs
+	free             bool   // all processes run on any CPU, as the daemon does that they call or stand for
 	steady           bool   // a pass is cheap beside the preparation, and there are steadyFactor times as many
 	bar              bar
 }
@@ -57,6 +59,10 @@ func pairs() []pair {
 			unit: "ns/round trip", kernel: "semaphore-ping-pong", reference: sharedMemory, bar: between(0.85, 1.15)},
 		{key: "semaphore-ping-pong-two-cpus", title: "ping-pong of two named semaphores, one process on each of two CPUs",
 			unit: "ns/round trip", kernel: "semaphore-ping-pong", reference: sharedMemory, apart: true, bar: between(0.85, 1.15)},
+		{key: "semaphore-text-post", title: "\"post\" written to a semaphore, against a byte's round trip over pipes", unit: "ns",
+			kernel: "semaphore-text-post", against: "pipe", reference: sharedMemory, free: true, bar: atMost(1.5)},
+		{key: "semaphore-text-trywait", title: "\"trywait\" written to a semaphore, against a byte's round trip over pipes",
+			unit: "ns", kernel: "semaphore-text-trywait", against: "pipe", reference: sharedMemory, free: true, bar: atMost(1.5)},
 	}
 }
 
@@ -90,6 +96,9 @@ func (b *bench) pairSides(row pair) ([]*side, error) {
 		}
 		work.partnerCPU = b.otherCPU
 	}
+	if row.free {
+		work.cpu, work.partnerCPU = anyCPU, anyCPU
+	}
 	target, err := b.places.target("", row.options)
 	if err != nil {
 		return nil, err
@@ -98,9 +107,13 @@ func (b *bench) pairSides(row pair) ([]*side, error) {
 	if err != nil {
 		return nil, err
 	}
-	sides := []*side{{place: target, job: work}, {place: reference, job: work}}
+	standard := work
+	if row.against != "" {
+		standard.kernel = row.against
+	}
+	sides := []*side{{place: target, job: work}, {place: reference, job: standard}}
 	if b.compare {
-		sides = append(sides, &side{place: reference, job: work})
+		sides = append(sides, &side{place: reference, job: standard})
 	}
 	return sides, nil
 }

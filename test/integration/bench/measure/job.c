@@ -37,6 +37,8 @@ void pin(int cpu)
 {
 	cpu_set_t set;
 
+	if (cpu == any_cpu)
+		return;
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof set, &set) != 0)

@@ -3,7 +3,7 @@
  *
  * usage: measure KERNEL DIRECTORY BYTES CPU PARTNER-CPU OBJECTS DIRECTORIES
  *
- * Semaphore kernels enter a mount namespace of their own, in which DIRECTORY covers /dev/shm.
+ * A CPU of -1 stands for any. Semaphore kernels enter a mount namespace of their own, in which DIRECTORY covers /dev/shm.
  *
  * It prepares, prints "ready", and then makes one pass for each line it reads from standard input, printing one number a
  * pass (in the unit that the kernel's table entry names). The caller thereby interleaves passes of several processes, each
@@ -20,7 +20,7 @@
 static const struct kernel *find_kernel(const char *name)
 {
 	static const struct kernel *const tables[] = {
-		mapping_kernels, transfer_kernels, exchange_kernels, semaphore_kernels, population_kernels,
+		mapping_kernels, transfer_kernels, exchange_kernels, pipe_kernels, semaphore_kernels, population_kernels,
 	};
 
 	for (size_t table = 0; table < sizeof tables / sizeof *tables; table++)
@@ -31,14 +31,14 @@ static const struct kernel *find_kernel(const char *name)
 	fail("unknown kernel %s", name);
 }
 
-static long number(const char *text)
+static long number(const char *text, long least)
 {
 	char *end;
 	long value;
 
 	errno = 0;
 	value = strtol(text, &end, 10);
-	if (errno == 0 && (*end != '\0' || end == text || value < 0))
+	if (errno == 0 && (*end != '\0' || end == text || value < least))
 		errno = EINVAL;
 	if (errno != 0)
 		fail("reading the number %s", text);
@@ -69,11 +69,11 @@ int main(int count, char **arguments)
 		return 1;
 	}
 	job.directory = arguments[2];
-	job.bytes = (size_t)number(arguments[3]);
-	job.cpu = (int)number(arguments[4]);
-	job.partner_cpu = (int)number(arguments[5]);
-	job.objects = number(arguments[6]);
-	job.directories = number(arguments[7]);
+	job.bytes = (size_t)number(arguments[3], 0);
+	job.cpu = (int)number(arguments[4], any_cpu);
+	job.partner_cpu = (int)number(arguments[5], any_cpu);
+	job.objects = number(arguments[6], 0);
+	job.directories = number(arguments[7], 0);
 	pin(job.cpu);
 	run(find_kernel(arguments[1]), &job);
 	return 0;

@@ -9,6 +9,7 @@
 
 enum {
 	page = 4096,
+	any_cpu = -1,
 	patience_seconds = 60, /* for another process's answers, a pass of them at most */
 };
 
@@ -16,7 +17,7 @@ enum {
 struct job {
 	const char *directory;
 	size_t bytes;              /* the size of the kernel's file */
-	int cpu, partner_cpu;      /* where this process runs, and where its partner does */
+	int cpu, partner_cpu;      /* where this process runs, and where its partner does; or any_cpu */
 	long objects, directories; /* the population that create makes and the lookups look at */
 	char path[4096];           /* the kernel's file */
 	int file;
@@ -39,7 +40,8 @@ struct kernel {
 	void (*finish)(struct job *job);
 };
 
-extern const struct kernel mapping_kernels[], transfer_kernels[], exchange_kernels[], semaphore_kernels[], population_kernels[];
+extern const struct kernel mapping_kernels[], transfer_kernels[], exchange_kernels[], pipe_kernels[],
+	semaphore_kernels[], population_kernels[];
 
 /* fail says what could not be done and errno's text on standard error, and exits with 1. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -47,7 +49,7 @@ void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn
 /* now returns nanoseconds of the monotonic clock. */
 double now(void);
 
-/* pin confines this process to one CPU. */
+/* pin confines this process to one CPU; any_cpu leaves it as free as who started it. */
 void pin(int cpu);
 
 /* next_random advances *state (xorshift64) and returns it. */

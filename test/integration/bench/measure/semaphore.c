@@ -1,13 +1,17 @@
-/* Kernels on named semaphores of libc: through the mapping that sem_open makes. */
+/* Kernels on named semaphores of libc: through the mapping that sem_open makes, and by writing text to their files. */
 #include "measure.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SHARED_MEMORY "/dev/shm" /* the one place where sem_open looks */
@@ -16,6 +20,7 @@ enum {
 	batches = 65,       /* a pass of uncontended calls, */
 	pairs = 8 << 10,    /* of post and wait, a batch: about 0.2 ms */
 	round_trips = 1000, /* a pass */
+	calls = 1000,       /* of text commands, a pass */
 };
 
 /* For sem_open; they carry the process's number, for other kernels may be at work below the same directory. */
@@ -184,8 +189,77 @@ static void finish_ping_pong(struct job *job)
 	remove_semaphore(partners, partners_name);
 }
 
+/* Text is for shmfs. Where the target is a tmpfs, the kernel shows what writing as many bytes costs at least. */
+static bool understands_text(const struct job *job)
+{
+	struct statfs about;
+
+	if (fstatfs(job->file, &about) != 0)
+		fail("looking at the file system of %s", job->path);
+	return about.f_type != TMPFS_MAGIC;
+}
+
+static void prepare_text(struct job *job)
+{
+	enter(job);
+	ours = create_semaphore(our_name);
+	snprintf(job->path, sizeof job->path, SHARED_MEMORY "/sem.%s", our_name + 1);
+	job->file = open_file(job->path, O_RDWR);
+}
+
+static void finish_text(struct job *job)
+{
+	if (close(job->file) != 0)
+		fail("closing %s", job->path);
+	remove_semaphore(ours, our_name);
+}
+
+static void write_command(struct job *job, const char *command, size_t length)
+{
+	if (pwrite(job->file, command, length, 0) != (ssize_t)length)
+		fail("writing \"%.*s\" to %s", (int)length - 1, command, job->path);
+}
+
+static void set_value(struct job *job, int value)
+{
+	char command[32];
+	int length = snprintf(command, sizeof command, "set %d\n", value);
+
+	write_command(job, command, (size_t)length);
+}
+
+/* Times calls of one command, which takes the semaphore's value from one to the other. */
+static double pass_text(struct job *job, const char *command, int before, int after)
+{
+	size_t length = strlen(command);
+	double start, elapsed;
+
+	expect_answers();
+	set_value(job, before);
+	start = now();
+	for (long call = 0; call < calls; call++)
+		write_command(job, command, length);
+	elapsed = now() - start;
+	answers_came();
+	if (understands_text(job))
+		require_value(ours, after);
+	return elapsed / calls;
+}
+
+static double pass_text_post(struct job *job)
+{
+	return pass_text(job, "post\n", 0, calls);
+}
+
+static double pass_text_trywait(struct job *job)
+{
+	return pass_text(job, "trywait\n", calls, 0);
+}
+
 const struct kernel semaphore_kernels[] = {
 	{"semaphore-uncontended", prepare_uncontended, pass_uncontended, finish_uncontended}, /* ns/post and wait */
 	{"semaphore-ping-pong", prepare_ping_pong, pass_ping_pong, finish_ping_pong},         /* ns/round trip */
+	{"semaphore-text-post", prepare_text, pass_text_post, finish_text},                   /* ns/command */
+	{"semaphore-text-trywait", prepare_text, pass_text_trywait, finish_text},             /* ns/command */
 	{0},
 };
