@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,14 @@ const (
 	exitBusy        = 8
 )
 
+// The exit codes that waiting and running a command have besides, as timeout(1) and shells have them.
+const (
+	exitTimeout       = 124
+	exitNotExecutable = 126
+	exitNotFound      = 127
+	exitSignal        = 128 // plus the signal's number
+)
+
 var exitCodes = []struct {
 	code    int
 	meaning string
@@ -35,6 +44,16 @@ var exitCodes = []struct {
 	{exitBusy, "the mount is in use"},
 }
 
+var runExitCodes = []struct {
+	code    string
+	meaning string
+}{
+	{strconv.Itoa(exitTimeout), "sem wait, sem run: the time given with --timeout is over"},
+	{strconv.Itoa(exitNotExecutable), "sem run: the command cannot be executed"},
+	{strconv.Itoa(exitNotFound), "sem run: the command is not found"},
+	{strconv.Itoa(exitSignal) + "+N", "sem run: signal N ended the command, or shmfs while it waited for the units"},
+}
+
 // codedError is an error with the exit code it ends the program with.
 type codedError struct {
 	code int
@@ -44,7 +63,7 @@ type codedError struct {
 func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 
-// failure makes an error that ends the program with the code.
+// failure makes an error that ends the program with the code. With an empty text it does so without a word.
 func failure(code int, format string, arguments ...any) error {
 	return &codedError{code: code, err: fmt.Errorf(format, arguments...)}
 }
@@ -58,11 +77,22 @@ func exitCodeTable() string {
 	return table.String()
 }
 
+// runExitCodeTable is the list of the codes that only commands of `shmfs sem` have.
+func runExitCodeTable() string {
+	var table strings.Builder
+	for _, entry := range runExitCodes {
+		fmt.Fprintf(&table, "  %-5s  %s\n", entry.code, entry.meaning)
+	}
+	return table.String()
+}
+
 // newExitCodesTopic is what `shmfs help exit-codes` shows.
 func newExitCodesTopic() *cobra.Command {
 	return &cobra.Command{
 		Use:   "exit-codes",
 		Short: "What the exit codes of shmfs mean",
-		Long:  "Every failing command prints one line to standard error and ends with one of these codes:\n\n" + exitCodeTable(),
+		Long: "Every failing command prints one line to standard error and ends with one of these codes:\n\n" + exitCodeTable() +
+			"\nCommands of shmfs sem have these besides; and sem trywait ends with 1 when no unit is free:\n\n" + runExitCodeTable() +
+			"\nOtherwise sem run ends with the status of its command.",
 	}
 }

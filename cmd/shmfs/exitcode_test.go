@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +41,15 @@ func TestExitCodesAreFixed(t *testing.T) {
 	}
 	if len(exitCodes) != exitBusy+1 {
 		t.Errorf("%d codes are told of %d", len(exitCodes), exitBusy+1)
+	}
+}
+
+func TestTopicTellsTheCodesOfRunning(t *testing.T) {
+	text := newExitCodesTopic().Long
+	for _, code := range []string{"  124 ", "  126 ", "  127 ", "  128+N "} {
+		if !strings.Contains(text, "\n"+code) {
+			t.Errorf("%s is not told:\n%s", code, text)
+		}
 	}
 }
 

@@ -14,11 +14,19 @@ import (
 func main() {
 	fs.RunUserStore() // ends the process where it is the one that makes an ordinary user's store
 	err := newRootCommand().Execute()
-	if err != nil {
-		// One line a failure, so that logs and scripts can take it as it is.
-		fmt.Fprintln(os.Stderr, "shmfs: "+strings.ReplaceAll(err.Error(), "\n", " "))
+	if text := errorLine(err); text != "" {
+		fmt.Fprintln(os.Stderr, "shmfs: "+text)
 	}
 	os.Exit(codeOf(err))
+}
+
+// errorLine is what there is to say of an error: one line a failure, so that logs and scripts can take it as it is. It is
+// empty where all has been said.
+func errorLine(err error) string {
+	if err == nil {
+		return ""
+	}
+	return printable(strings.ReplaceAll(err.Error(), "\n", " "))
 }
 
 func newRootCommand() *cobra.Command {
@@ -35,20 +43,21 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return failure(exitUsage, "%w: see %s --help", err, command.CommandPath())
 	})
-	root.AddCommand(newMountCommand(), newUmountCommand(), newVersionCommand(), newDetachCommand(), newExitCodesTopic())
+	root.AddCommand(newMountCommand(), newUmountCommand(), newSemCommand(), newVersionCommand(), newDetachCommand(),
+		newExitCodesTopic())
 	return root
 }
 
 // requireSubcommand refuses what names no subcommand, and suggests the one that was probably meant.
 func requireSubcommand(command *cobra.Command, arguments []string) error {
 	if len(arguments) == 0 {
-		return failure(exitUsage, "a command is missing: see shmfs --help")
+		return failure(exitUsage, "a command is missing: see %s --help", command.CommandPath())
 	}
 	command.SuggestionsMinimumDistance = 2
 	if near := command.SuggestionsFor(arguments[0]); len(near) > 0 {
 		return failure(exitUsage, "unknown command %q: did you mean %q?", arguments[0], near[0])
 	}
-	return failure(exitUsage, "unknown command %q: see shmfs --help", arguments[0])
+	return failure(exitUsage, "unknown command %q: see %s --help", arguments[0], command.CommandPath())
 }
 
 // exactlyOne is the argument check of the commands that work on a mountpoint.

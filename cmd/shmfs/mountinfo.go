@@ -18,6 +18,7 @@ type mount struct {
 	options    []string // of this mount
 	filesystem string
 	super      []string // of the file system
+	root       string   // directory of the file system that is mounted here; "/" but for bind mounts of a part
 }
 
 // mountTable returns the mounts of this process's namespace in the kernel's order: a later one covers an earlier one.
@@ -53,6 +54,7 @@ func parseMount(line string) (mount, bool) {
 		options:    strings.Split(own[5], ","),
 		filesystem: rest[0],
 		super:      strings.Split(rest[len(rest)-1], ","),
+		root:       unescape(own[3]),
 	}, true
 }
 

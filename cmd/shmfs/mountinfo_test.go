@@ -13,13 +13,13 @@ func TestParseMount(t *testing.T) {
 		ok   bool
 	}{
 		{"optional fields", `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue`,
-			mount{36, "98:0", "/mnt2", []string{"rw", "noatime"}, "ext3", []string{"rw", "errors=continue"}}, true},
+			mount{36, "98:0", "/mnt2", []string{"rw", "noatime"}, "ext3", []string{"rw", "errors=continue"}, "/mnt1"}, true},
 		{"no optional field", `92 63 0:43 / /mnt/shared ro,nosuid,nodev - fuse.shmfs jobs ro,user_id=7,group_id=8`,
-			mount{92, "0:43", "/mnt/shared", []string{"ro", "nosuid", "nodev"}, "fuse.shmfs", []string{"ro", "user_id=7", "group_id=8"}}, true},
+			mount{92, "0:43", "/mnt/shared", []string{"ro", "nosuid", "nodev"}, "fuse.shmfs", []string{"ro", "user_id=7", "group_id=8"}, "/"}, true},
 		{"escaped point and source", `1 2 0:3 / /a\040b\134c\011d\012e rw - fuse.shmfs two\040words rw`,
-			mount{1, "0:3", "/a b\\c\td\ne", []string{"rw"}, "fuse.shmfs", []string{"rw"}}, true},
+			mount{1, "0:3", "/a b\\c\td\ne", []string{"rw"}, "fuse.shmfs", []string{"rw"}, "/"}, true},
 		{"a point with a dash", `1 2 0:3 / /a\040-\040b rw - tmpfs none rw`,
-			mount{1, "0:3", "/a - b", []string{"rw"}, "tmpfs", []string{"rw"}}, true},
+			mount{1, "0:3", "/a - b", []string{"rw"}, "tmpfs", []string{"rw"}, "/"}, true},
 		{"no dash", `36 35 98:0 / /mnt2 rw ext3 /dev/root rw`, mount{}, false},
 		{"too short", `36 35 98:0 / - ext3 /dev/root rw`, mount{}, false},
 		{"no number", `x 35 98:0 / /mnt2 rw - ext3 /dev/root rw`, mount{}, false},
