@@ -21,11 +21,11 @@ func TestOperationsAreCommands(t *testing.T) {
 		"trywait": {semaphore.tryWait, "trywait\n"},
 		"timed":   {func(s semaphore) error { return s.wait(timeLimit{given: true, duration: 5e8}) }, "timedwait 0.500000000\n"},
 	} {
-		target := plainSemaphore(t, "x", "")
+		target := plainSemaphore(t, "x", exampleText)
 		if err := c.operate(target); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if got, err := os.ReadFile(target.path()); err != nil || string(got) != c.want {
+		if got, err := os.ReadFile(target.path()); err != nil || !strings.HasPrefix(string(got), c.want) {
 			t.Errorf("%s wrote %q, %v, want %q", name, got, err, c.want)
 		}
 	}
@@ -59,23 +59,48 @@ func TestGet(t *testing.T) {
 	}
 }
 
-func TestCreate(t *testing.T) {
+// Where the daemon knows no semaphores, no command pretends to have done something, and no file changes.
+func TestPlainFilesAreRefused(t *testing.T) {
+	for name, operate := range map[string]func(semaphore) error{
+		"post":    func(s semaphore) error { return s.operate("post 1") },
+		"wait":    func(s semaphore) error { return s.wait(timeLimit{}) },
+		"trywait": semaphore.tryWait,
+		"reset":   semaphore.reset,
+		"run": func(s semaphore) error {
+			return (&semaphoreRun{semaphore: s, units: 1, arguments: []string{"true"}}).run()
+		},
+	} {
+		for _, text := range []string{"", "3\n"} {
+			target := plainSemaphore(t, "x", text)
+			if err := operate(target); err == nil || !strings.Contains(err.Error(), "older version") {
+				t.Errorf("%s of a plain file: %v", name, err)
+			}
+			if got, err := os.ReadFile(target.path()); err != nil || string(got) != text {
+				t.Errorf("%s left %q of %q, %v", name, got, text, err)
+			}
+		}
+	}
+}
+
+func TestCreateWithoutSemaphores(t *testing.T) {
 	target := semaphore{name: "x", mount: t.TempDir()}
-	if err := (newSemaphore{value: 7}).create(target); err != nil {
-		t.Fatal(err)
+	err := (newSemaphore{value: 7}).create(target)
+	if codeOf(err) != exitFailure || !strings.Contains(err.Error(), "older version") {
+		t.Errorf("a semaphore is made where there are none: %v", err)
 	}
-	if got, err := os.ReadFile(target.path()); err != nil || string(got) != "7\n" {
-		t.Errorf("it wrote %q, %v", got, err)
+	if err := target.remove(); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("a plain file is left: %v", err)
 	}
+}
+
+func TestCreateOfWhatExists(t *testing.T) {
+	target := plainSemaphore(t, "x", exampleText)
 	err := (newSemaphore{value: 7}).create(target)
 	if codeOf(err) != exitFailure || !strings.Contains(err.Error(), "exists already") {
 		t.Errorf("it is created twice: %v", err)
 	}
 	if err := target.remove(); err != nil {
 		t.Error(err)
-	}
-	if err := target.remove(); err == nil || !strings.Contains(err.Error(), "does not exist") {
-		t.Errorf("it is removed twice: %v", err)
 	}
 }
 

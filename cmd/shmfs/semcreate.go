@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -57,13 +58,20 @@ func (n newSemaphore) create(target semaphore) error {
 		permissions = n.mode.permissions
 		unix.Umask(0)
 	}
-	file, err := target.openAs(unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, permissions)
+	file, err := target.openAs(unix.O_CREAT|unix.O_EXCL|unix.O_RDWR, permissions)
 	if err != nil {
 		return err
 	}
-	failed := file.command(strconv.Itoa(n.value))
-	if err := errors.Join(failed, file.close()); err != nil {
+	defer file.close()
+	if err := file.command(strconv.Itoa(n.value)); err != nil {
 		return target.refusal(err)
+	}
+	text, err := file.text() // it begins where the write ended
+	if err != nil {
+		return target.refusal(err)
+	}
+	if !strings.HasPrefix(text, textStart) {
+		return errors.Join(target.noSemaphores(), target.remove())
 	}
 	return nil
 }

@@ -63,6 +63,34 @@ func (f *semaphoreFile) close() error {
 	return unix.Close(f.descriptor)
 }
 
+// openToOperate opens the semaphore for commands. What is no semaphore to the daemon is refused: a daemon of an older version
+// would take the commands as the content of a plain file, and a lock that does not lock is worse than none. Who may only
+// write cannot look.
+func (s semaphore) openToOperate() (*semaphoreFile, error) {
+	file, err := s.open(unix.O_RDWR)
+	if errors.Is(err, unix.EACCES) {
+		return s.open(unix.O_WRONLY)
+	}
+	if err != nil {
+		return nil, err
+	}
+	start := make([]byte, len(textStart))
+	count, err := unix.Pread(file.descriptor, start, 0) // leaves the position
+	for errors.Is(err, unix.EINTR) {
+		count, err = unix.Pread(file.descriptor, start, 0)
+	}
+	switch {
+	case err != nil:
+		err = s.refusal(err)
+	case string(start[:count]) != textStart:
+		err = s.noSemaphores()
+	default:
+		return file, nil
+	}
+	_ = file.close()
+	return nil, err
+}
+
 // command has the daemon do one command of the text protocol and returns when it is done. What interrupts the wait for it
 // without ending the program (Go's own signals too) only makes it begin anew.
 func (f *semaphoreFile) command(text string) error {
@@ -127,7 +155,7 @@ func (d descriptorReader) Read(buffer []byte) (int, error) {
 
 // operate opens a semaphore for writing, has one command done and closes it.
 func (s semaphore) operate(text string) error {
-	file, err := s.open(unix.O_WRONLY)
+	file, err := s.openToOperate()
 	if err != nil {
 		return err
 	}
@@ -146,7 +174,7 @@ func (s semaphore) state() (semaphoreState, error) {
 	}
 	state, err := parseSemaphore(text)
 	if err != nil {
-		return semaphoreState{}, fmt.Errorf("%s: %w", s.path(), err)
+		return semaphoreState{}, s.noSemaphores()
 	}
 	return state, nil
 }

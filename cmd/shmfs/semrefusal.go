@@ -35,6 +35,12 @@ func (s semaphore) refusal(err error) error {
 	return failure(exitFailure, "semaphore %q: %w", s.name, err)
 }
 
+// noSemaphores says that the daemon knows no semaphores.
+func (s semaphore) noSemaphores() error {
+	return failure(exitFailure, "%s is a plain file, not a semaphore: the daemon of the shmfs on %s is of an older version: unmount and mount it again",
+		s.path(), s.mount)
+}
+
 // shellName is a name to be typed in a shell where it needs no quotes, and a placeholder where it does.
 func shellName(name string) string {
 	const harmless = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@%+,-"

@@ -81,7 +81,7 @@ func (r *semaphoreRun) run() error {
 	if err != nil {
 		return commandFailure(r.arguments[0], err)
 	}
-	file, err := r.open(unix.O_RDWR)
+	file, err := r.openToOperate()
 	if err != nil {
 		return err
 	}

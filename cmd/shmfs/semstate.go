@@ -27,6 +27,9 @@ type holder struct {
 	Command string `json:"command"`
 }
 
+// textStart is what the text of every semaphore, and of every file that should be one, begins with.
+const textStart = "value: "
+
 // What a state begins with.
 const (
 	validState   = "ok"

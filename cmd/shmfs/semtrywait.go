@@ -26,7 +26,7 @@ func (c *semCommand) newTrywaitCommand() *cobra.Command {
 }
 
 func (s semaphore) tryWait() error {
-	file, err := s.open(unix.O_WRONLY)
+	file, err := s.openToOperate()
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ nothing was taken.`,
 }
 
 func (s semaphore) wait(limit timeLimit) error {
-	file, err := s.open(unix.O_WRONLY)
+	file, err := s.openToOperate()
 	if err != nil {
 		return err
 	}
