@@ -52,7 +52,7 @@ func (c *semCommand) newRunCommand() *cobra.Command {
 		},
 	}
 	command.ValidArgsFunction = func(command *cobra.Command, arguments []string, begun string) ([]string, cobra.ShellCompDirective) {
-		if command.ArgsLenAtDash() >= 0 {
+		if len(arguments) > 0 {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
 		return c.completeName(command, arguments, begun)
