@@ -72,7 +72,7 @@ func TestPlainFilesAreRefused(t *testing.T) {
 	} {
 		for _, text := range []string{"", "3\n"} {
 			target := plainSemaphore(t, "x", text)
-			if err := operate(target); err == nil || !strings.Contains(err.Error(), "older version") {
+			if err := operate(target); err == nil || !strings.Contains(err.Error(), "serves no semaphores") {
 				t.Errorf("%s of a plain file: %v", name, err)
 			}
 			if got, err := os.ReadFile(target.path()); err != nil || string(got) != text {
@@ -85,7 +85,7 @@ func TestPlainFilesAreRefused(t *testing.T) {
 func TestCreateWithoutSemaphores(t *testing.T) {
 	target := semaphore{name: "x", mount: t.TempDir()}
 	err := (newSemaphore{value: 7}).create(target)
-	if codeOf(err) != exitFailure || !strings.Contains(err.Error(), "older version") {
+	if codeOf(err) != exitFailure || !strings.Contains(err.Error(), "serves no semaphores") {
 		t.Errorf("a semaphore is made where there are none: %v", err)
 	}
 	if err := target.remove(); err == nil || !strings.Contains(err.Error(), "does not exist") {

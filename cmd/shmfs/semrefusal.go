@@ -35,10 +35,10 @@ func (s semaphore) refusal(err error) error {
 	return failure(exitFailure, "semaphore %q: %w", s.name, err)
 }
 
-// noSemaphores says that the daemon knows no semaphores.
+// noSemaphores says that the daemon takes the semaphore's file for a plain one.
 func (s semaphore) noSemaphores() error {
-	return failure(exitFailure, "%s is a plain file, not a semaphore: the daemon of the shmfs on %s is of an older version: unmount and mount it again",
-		s.path(), s.mount)
+	return failure(exitFailure, "the shmfs on %s serves no semaphores, to it %s is a plain file: "+
+		"have it mounted by a daemon of this version, as root on Linux 6.9 or later", s.mount, s.path())
 }
 
 // shellName is a name to be typed in a shell where it needs no quotes, and a placeholder where it does.

@@ -86,7 +86,7 @@ func (r *semaphoreRun) run() error {
 		return err
 	}
 	defer file.close() // gives the units back
-	signals := notifyRelayed()
+	signals := notify(relayed...)
 	defer signal.Stop(signals)
 	if err := file.takeUnlessEnded("acquire", " "+strconv.Itoa(r.units), r.limit, signals); err != nil {
 		return err

@@ -11,10 +11,14 @@ import (
 var relayed = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM,
 	unix.SIGCONT, unix.SIGWINCH}
 
-// notifyRelayed returns a channel of the signals to hand on. Those that are ignored stay so, here and (nohup) in the command.
-func notifyRelayed() chan os.Signal {
-	signals := make(chan os.Signal, 4*len(relayed))
-	for _, one := range relayed {
+// notify returns a channel of the signals given. Those that are ignored stay so, here and (nohup) in the command.
+func notify(wanted ...os.Signal) chan os.Signal {
+	if signal.Ignored(unix.SIGINT) {
+		// Go has forgotten whether SIGQUIT was ignored at the start; shells ignore the two together, in the background.
+		signal.Ignore(unix.SIGQUIT)
+	}
+	signals := make(chan os.Signal, 4*len(wanted))
+	for _, one := range wanted {
 		if !signal.Ignored(one) {
 			signal.Notify(signals, one)
 		}

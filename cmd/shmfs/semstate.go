@@ -36,7 +36,7 @@ const (
 	invalidState = "invalid"
 )
 
-var errNoSemaphoreText = errors.New("it does not show the state of a semaphore: is the shmfs of another version?")
+var errNoSemaphoreText = errors.New("the text of a plain file, not of a semaphore")
 
 // parseSemaphore reads the text of a semaphore's file. Lines that it does not know are passed over.
 func parseSemaphore(text string) (semaphoreState, error) {

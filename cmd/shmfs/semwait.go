@@ -42,8 +42,8 @@ func (s semaphore) wait(limit timeLimit) error {
 	}
 	defer file.close()
 	// Signals end the program as they end any, but for one at which Go would print its goroutines.
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGQUIT)
+	signals := notify(unix.SIGQUIT)
+	defer signal.Stop(signals)
 	return file.takeUnlessEnded("wait", "", limit, signals)
 }
 
