@@ -1,7 +1,6 @@
 package objects
 
 import (
-	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +11,7 @@ type Change struct {
 	Mode         *uint32 // permission bits, setuid, setgid and sticky
 	UID, GID     *uint32
 	Size         *int64         // bytes, not negative
+	Opening      bool           // Size is 0 and set by opening with O_TRUNC: the times move even if it stays
 	Atime, Mtime *unix.Timespec // Nsec may be unix.UTIME_NOW
 	Writer       *Writer        // clear what this writer's write would
 	Touch        bool           // change the owner to who it is: that clears setuid and moves the change time
@@ -58,7 +58,7 @@ func (t *Tree) Statx(id uint64, mask uint32) (unix.Statx_t, error) {
 // the store's own refusals, and under commit=strict ENOSPC for a size that does not fit.
 func (t *Tree) Change(id uint64, change Change) (unix.Stat_t, error) {
 	if change.Size != nil {
-		if err := t.resize(id, *change.Size); err != nil {
+		if err := t.resize(id, *change.Size, change.Opening); err != nil {
 			return unix.Stat_t{}, err
 		}
 	}
@@ -138,10 +138,13 @@ func dropPrivileges(descriptor int, writer Writer) error {
 		}
 	}
 	err := unix.Removexattr(descriptorPath(descriptor), "security.capability")
-	if err != nil && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EOPNOTSUPP) {
-		return fmt.Errorf("clearing file capabilities: %w", err)
+	switch err {
+	case nil, unix.ENODATA, unix.EOPNOTSUPP:
+		return nil
+	case unix.EPERM: // an ordinary user's daemon, whose own writing and truncating makes the kernel clear them
+		return nil
 	}
-	return nil
+	return fmt.Errorf("clearing file capabilities: %w", err)
 }
 
 // withoutPrivileges returns a file's mode without setuid, and without setgid where it means privilege: with group execution,

@@ -35,6 +35,24 @@ func TestChange(t *testing.T) {
 	})
 }
 
+// Emptying a file by opening it moves the times even if it was empty.
+func TestChangeOpening(t *testing.T) {
+	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
+		entry := w.create(t, "file")
+		for _, size := range []int64{5000, 0} {
+			past := unix.Timespec{Sec: 1000}
+			_, err := w.tree.Change(entry.ID, Change{Size: pointer(size), Mtime: &past})
+			wantNoError(t, "Change", err)
+			stat, err := w.tree.Change(entry.ID, Change{Size: pointer(int64(0)), Opening: true})
+			wantNoError(t, "Change at opening", err)
+			if stat.Size != 0 || stat.Mtim == past {
+				t.Errorf("from %d bytes: %d bytes, modified at %v", size, stat.Size, stat.Mtim)
+			}
+			w.wantUsed(t, 0)
+		}
+	})
+}
+
 func TestChangeLeavesTheRestAlone(t *testing.T) {
 	onEachStore(t, smallLimit, func(t *testing.T, w *world) {
 		entry, err := createFile(w.tree, RootID, "file", 0o640, Caller{UID: 12, GID: 34})

@@ -159,7 +159,7 @@ func (o *Object) Resize(size int64) error {
 	return errors.Join(err, o.recharge())
 }
 
-func (t *Tree) resize(id uint64, size int64) error {
+func (t *Tree) resize(id uint64, size int64, opening bool) error {
 	object, err := t.Open(id, unix.O_RDWR) // to look at what lies past the end
 	if errors.Is(err, unix.EACCES) {
 		object, err = t.Open(id, unix.O_WRONLY)
@@ -168,6 +168,9 @@ func (t *Tree) resize(id uint64, size int64) error {
 		return err
 	}
 	defer object.Close()
+	if opening {
+		return object.Truncate()
+	}
 	return object.resizeByPath(size)
 }
 
