@@ -30,15 +30,6 @@ func adopt(device *os.File, flags uint64) (*fuse.Conn, error) {
 	return conn, nil
 }
 
-// deviceOf returns the device of a connection that bazil made itself.
-func deviceOf(conn *fuse.Conn) (*os.File, error) {
-	field, err := fieldOf(conn, "dev", reflect.TypeFor[*os.File]())
-	if err != nil {
-		return nil, err
-	}
-	return field.Interface().(*os.File), nil
-}
-
 // bodyOf returns what follows the header of a request that bazil did not decode. It is valid until the request is answered.
 func bodyOf(request *fuse.UnrecognizedRequest) ([]byte, error) {
 	message := reflect.ValueOf(&request.Header).Elem().FieldByName("msg")

@@ -2,6 +2,8 @@ package fs
 
 import (
 	"bytes"
+	"os"
+	"reflect"
 	"testing"
 
 	"bazil.org/fuse"
@@ -10,17 +12,18 @@ import (
 // TestAdoptKnowsBazil fails when bazil.org/fuse changes what adopt.go reaches into, and names what changed.
 func TestAdoptKnowsBazil(t *testing.T) {
 	kernel := newFakeKernel(t)
-	device, err := deviceOf(kernel.f.conn)
+	field, err := fieldOf(kernel.f.conn, "dev", reflect.TypeFor[*os.File]())
 	if err != nil {
 		t.Fatal(err)
 	}
+	device := field.Interface().(*os.File)
 	if int(device.Fd()) != kernel.f.descriptor {
 		t.Errorf("the adopted connection's device is descriptor %d, not %d", device.Fd(), kernel.f.descriptor)
 	}
 	if kernel.f.conn.Protocol() != wireVersion {
 		t.Errorf("protocol is %v", kernel.f.conn.Protocol())
 	}
-	if kernel.f.conn.Features() != fuse.InitFlags(wantedFlags&0xffffffff) {
+	if kernel.f.conn.Features() != fuse.InitFlags(kernel.f.agreed.flags&0xffffffff) {
 		t.Errorf("features are %v", kernel.f.conn.Features())
 	}
 }

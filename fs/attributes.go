@@ -11,14 +11,16 @@ import (
 )
 
 func (f *Filesystem) getattr(r *fuse.GetattrRequest) {
+	f.openers.forget(openerOf(r))
 	stat, err := f.tree.Stat(uint64(r.Node))
 	f.answerAttributes(r, stat, err)
 }
 
 func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 	change := changeOf(r)
-	if change.Size != nil && f.emptiesSemaphore(r, *change.Size) {
-		change.Size = nil
+	change.Opening = f.truncatesAtOpen(r)
+	if change.Opening && f.isTextSemaphore(uint64(r.Node)) {
+		change.Size, change.Opening = nil, false // that is how a shell opens what it writes to
 	}
 	if change.Size != nil && !f.passthru {
 		if err := f.clearTail(uint64(r.Node), *change.Size); err != nil {

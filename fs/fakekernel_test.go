@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// cachedTerms are root's in cached mode.
+var cachedTerms = terms{privileged: true}
+
 // fakeKernel speaks FUSE to a Filesystem over a socket in place of /dev/fuse: it can say what no kernel would.
 type fakeKernel struct {
 	t      testing.TB
@@ -26,6 +29,7 @@ type message struct {
 	opcode       uint32
 	unique, node uint64
 	uid, gid     uint32
+	pid          uint32 // of the calling thread
 	body         []byte
 }
 
@@ -37,6 +41,7 @@ func (m message) encode() []byte {
 	le.PutUint64(data[16:], m.node)
 	le.PutUint32(data[24:], m.uid)
 	le.PutUint32(data[28:], m.gid)
+	le.PutUint32(data[32:], m.pid)
 	return append(data, m.body...)
 }
 
@@ -47,6 +52,12 @@ func newFakeKernel(t testing.TB) *fakeKernel {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newFakeKernelOn(t, store)
+}
+
+// newFakeKernelOn is newFakeKernel with another store, which it takes over.
+func newFakeKernelOn(t testing.TB, store *mmapcore.Store) *fakeKernel {
+	t.Helper()
 	tree, err := objects.New(store, objects.NewLedger(1<<20))
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +74,7 @@ func newFakeKernel(t testing.TB) *fakeKernel {
 	kernel := &fakeKernel{t: t, socket: pair[1], log: log}
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: io.Writer(log)})
 	kernel.f = newFilesystem(tree, DefaultOptions(), logger)
-	if err := kernel.f.attach(pair[0], agreement{minor: newestMinor, flags: wantedFlags}); err != nil {
+	if err := kernel.f.attach(pair[0], agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -30,6 +30,7 @@ type Filesystem struct {
 
 	handles    handleTable
 	openings   openings
+	openers    openers
 	inflight   inflight
 	semaphores semaphoreNodes
 	sleepers   *semfs.Sleepers // immutable
@@ -67,6 +68,7 @@ func newFilesystem(tree *objects.Tree, options Options, log hclog.Logger) *Files
 	f.options.Store(&options)
 	f.handles.init()
 	f.openings.init()
+	f.openers.init()
 	f.inflight.init()
 	f.semaphores.init()
 	f.sleepers = semfs.NewSleepers(mostSleepers)

@@ -6,10 +6,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wantedFlags is what we ask of the kernel; it grants what it knows.
-const wantedFlags = uint64(initAsyncRead | initAtomicTruncate | initExportSupport | initBigWrites | initAsyncDirectIO |
-	initDontMask |
-	initParallelDirOps | initPosixACL | initMaxPages | initKillPrivilegeV2 | initSetxattrExt | initExt | initHasResend)
+// What we ask of the kernel; it grants what it knows.
+const (
+	commonFlags = uint64(initAsyncRead | initBigWrites | initAsyncDirectIO | initDontMask | initParallelDirOps |
+		initMaxPages | initKillPrivilegeV2 | initSetxattrExt | initExt | initHasResend)
+
+	// privilegedFlags are asked for besides when the mount was made without fusermount3. An ordinary user's store takes no
+	// access control lists for others, and has no file handles.
+	privilegedFlags = uint64(initExportSupport | initPosixACL)
+
+	passthroughFlags = uint64(initPassthrough | initAtomicTruncate)
+
+	// cachedFlags let semaphores be mapped while their text is read and written. O_TRUNC must come as a SETATTR there: with
+	// initAtomicTruncate the kernel would drop the pages of a semaphore that the daemon leaves as it is.
+	cachedFlags = uint64(initDirectIOAllowMmap)
+)
 
 const (
 	protocolMajor = 7
@@ -28,6 +39,24 @@ const (
 	initOpcode          = 26
 )
 
+// terms are what a mount asks of the kernel.
+type terms struct {
+	privileged  bool // the mount was made without fusermount3
+	passthrough bool // if the kernel offers it
+}
+
+// flags are those to ask for where offered are to be had.
+func (t terms) flags(offered uint64) uint64 {
+	wanted := commonFlags
+	if t.privileged {
+		wanted |= privilegedFlags
+	}
+	if t.passthrough && offered&initPassthrough != 0 {
+		return wanted | passthroughFlags
+	}
+	return wanted | cachedFlags
+}
+
 // agreement is what INIT settled.
 type agreement struct {
 	minor       uint32 // of protocol 7
@@ -35,14 +64,17 @@ type agreement struct {
 	passthrough bool
 }
 
+// grants says whether the kernel granted all the flags.
+func (a agreement) grants(flags uint64) bool { return a.flags&flags == flags }
+
 // handshake reads the kernel's INIT from the device and answers it. EPROTO for a kernel too old.
-func handshake(device int, passthrough bool) (agreement, error) {
+func handshake(device int, asked terms) (agreement, error) {
 	buffer := make([]byte, maxWrite+unix.Getpagesize())
 	n, err := unix.Read(device, buffer)
 	if err != nil {
 		return agreement{}, fmt.Errorf("reading the kernel's INIT: %w", err)
 	}
-	unique, agreed, err := parseInit(buffer[:n], passthrough)
+	unique, agreed, err := parseInit(buffer[:n], asked)
 	if err != nil {
 		return agreement{}, err
 	}
@@ -55,7 +87,7 @@ func handshake(device int, passthrough bool) (agreement, error) {
 }
 
 // parseInit decodes struct fuse_in_header and fuse_init_in.
-func parseInit(message []byte, passthrough bool) (unique uint64, agreed agreement, err error) {
+func parseInit(message []byte, asked terms) (unique uint64, agreed agreement, err error) {
 	const oldInitIn = 16 // without flags2
 	if len(message) < inHeaderSize+oldInitIn {
 		return 0, agreed, fmt.Errorf("INIT of %d bytes is too short: %w", len(message), unix.EPROTO)
@@ -74,13 +106,9 @@ func parseInit(message []byte, passthrough bool) (unique uint64, agreed agreemen
 	if offered&initExt != 0 && len(in) >= oldInitIn+4 {
 		offered |= uint64(le.Uint32(in[16:])) << 32
 	}
-	wanted := wantedFlags
-	if passthrough {
-		wanted |= initPassthrough
-	}
 	agreed.minor = min(minor, newestMinor)
-	agreed.flags = wanted & offered
-	agreed.passthrough = agreed.flags&initPassthrough != 0
+	agreed.flags = asked.flags(offered) & offered
+	agreed.passthrough = agreed.grants(initPassthrough)
 	return unique, agreed, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"bazil.org/fuse"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +20,7 @@ func (f *Filesystem) connect(mountpoint string, options Options) error {
 	if options.RequirePassthrough {
 		return fmt.Errorf("%w: it needs CAP_SYS_ADMIN", ErrPassthroughUnavailable)
 	}
-	return f.mountByHelper(mountpoint, options)
+	return f.mountByFusermount(mountpoint, options)
 }
 
 func (f *Filesystem) mountDirectly(mountpoint string, options Options) error {
@@ -37,7 +36,7 @@ func (f *Filesystem) mountDirectly(mountpoint string, options Options) error {
 		_ = unix.Close(device)
 		return fmt.Errorf("mounting on %s: %w", mountpoint, err)
 	}
-	if err := f.start(device, options); err != nil {
+	if err := f.start(device, options, true); err != nil {
 		_ = unix.Close(device) // aborts the connection, so that the unmount cannot wait for an answer
 		return errors.Join(err, unix.Unmount(mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
 	}
@@ -55,30 +54,28 @@ func mountFlags(options Options) uintptr {
 	return flags
 }
 
-// start answers INIT and decides the mode.
-func (f *Filesystem) start(device int, options Options) error {
-	agreed, err := handshake(device, options.Passthrough)
+// start answers INIT and decides the mode. privileged says that the mount was made without fusermount3.
+func (f *Filesystem) start(device int, options Options, privileged bool) error {
+	obstacle := passthroughObstacle(options)
+	agreed, err := handshake(device, terms{privileged: privileged, passthrough: obstacle == nil})
 	if err != nil {
 		return err
 	}
-	reason := "switched off by option"
-	if options.Passthrough {
-		reason = "the kernel does not offer it (it needs Linux 6.9 and CONFIG_FUSE_PASSTHROUGH)"
+	if obstacle == nil && !agreed.passthrough {
+		obstacle = errors.New("the kernel does not offer it (it needs Linux 6.9 and CONFIG_FUSE_PASSTHROUGH)")
 	}
+	if obstacle == nil {
+		obstacle = probePassthrough(device)
+	}
+	agreed.passthrough = obstacle == nil
 	if agreed.passthrough {
-		if err := probePassthrough(device); err != nil {
-			agreed.passthrough = false
-			reason = err.Error()
-		}
-	}
-	if !agreed.passthrough {
-		if options.RequirePassthrough {
-			return fmt.Errorf("%w: %s", ErrPassthroughUnavailable, reason)
-		}
-		f.logMode(agreed, "cached", reason)
-	} else {
 		f.logMode(agreed, "passthrough", "")
+		return f.attach(device, agreed)
 	}
+	if options.RequirePassthrough {
+		return fmt.Errorf("%w: %w", ErrPassthroughUnavailable, obstacle)
+	}
+	f.logMode(agreed, "cached", obstacle.Error())
 	return f.attach(device, agreed)
 }
 
@@ -89,33 +86,4 @@ func (f *Filesystem) logMode(agreed agreement, mode, reason string) {
 		details = append(details, "reason", reason)
 	}
 	f.log.Info("mode", details...)
-}
-
-// mountByHelper lets fusermount3, which is setuid root, mount for an ordinary user. bazil.org/fuse answers INIT.
-func (f *Filesystem) mountByHelper(mountpoint string, options Options) error {
-	if options.NoExec {
-		return fmt.Errorf("noexec needs root: %w", unix.EPERM)
-	}
-	choices := []fuse.MountOption{
-		fuse.FSName(options.FSName), fuse.Subtype("shmfs"), fuse.DefaultPermissions(),
-		fuse.AsyncRead(), fuse.MaxReadahead(readAhead),
-	}
-	if options.AllowOther {
-		choices = append(choices, fuse.AllowOther())
-	}
-	if options.ReadOnly {
-		choices = append(choices, fuse.ReadOnly())
-	}
-	conn, err := fuse.Mount(mountpoint, choices...)
-	if err != nil {
-		return fmt.Errorf("mounting on %s through fusermount3: %w", mountpoint, err)
-	}
-	device, err := deviceOf(conn)
-	if err != nil {
-		return errors.Join(err, conn.Close(), fuse.Unmount(mountpoint))
-	}
-	f.conn, f.descriptor = conn, int(device.Fd())
-	f.agreed = agreement{minor: conn.Protocol().Minor, flags: uint64(conn.Features())}
-	f.logMode(f.agreed, "cached", "mounted by an ordinary user")
-	return nil
 }

@@ -27,6 +27,7 @@ func (f *Filesystem) openRequest(r *fuse.OpenRequest, kernelNode uint64) {
 		f.fail(r, err)
 		return
 	}
+	f.noteOpener(r, handle)
 	var message [outHeaderSize + openOutSize]byte
 	putOpening(message[outHeaderSize:], f.openingOf(handle, flags))
 	if f.answer(r, message[:]) != nil {
@@ -199,6 +200,7 @@ func (f *Filesystem) closeTaken(handle *handle) {
 		}
 	}
 	if handle.opened != nil {
+		f.openers.closed(handle.opener, handle.id)
 		f.release(handle.opened)
 		return
 	}

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -39,6 +40,28 @@ func closeBacking(device int, id int32) error {
 		return fmt.Errorf("unregistering backing file %d: %w", id, errno)
 	}
 	return nil
+}
+
+// passthroughObstacle is why passthrough need not be asked for, whatever the kernel offers; nil if nothing speaks against it.
+// INIT is settled before probePassthrough can tell.
+func passthroughObstacle(options Options) error {
+	if !options.Passthrough {
+		return errors.New("switched off by option")
+	}
+	if !inInitialUserNamespace() || !hasCapability(unix.CAP_SYS_ADMIN) {
+		return fmt.Errorf("it needs CAP_SYS_ADMIN, outside of user namespaces: %w", unix.EPERM)
+	}
+	return nil
+}
+
+// hasCapability says whether a capability is effective for this process; false when it cannot be found out.
+func hasCapability(capability uint) bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var held [2]unix.CapUserData
+	if err := unix.Capget(&header, &held[0]); err != nil {
+		return false
+	}
+	return held[capability/32].Effective&(1<<(capability%32)) != 0
 }
 
 // probePassthrough finds out whether this process may register backing files, with a file of its own.

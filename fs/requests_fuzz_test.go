@@ -59,10 +59,10 @@ func FuzzInit(f *testing.F) {
 	le.PutUint32(init[4:], newestMinor)
 	le.PutUint32(init[12:], 1<<32-1)
 	le.PutUint32(init[16:], 1<<32-1)
-	f.Add(message{opcode: initOpcode, unique: 2, body: init}.encode(), true)
-	f.Add([]byte{}, false)
-	f.Fuzz(func(t *testing.T, data []byte, passthrough bool) {
-		_, agreed, err := parseInit(data, passthrough)
+	f.Add(message{opcode: initOpcode, unique: 2, body: init}.encode(), true, true)
+	f.Add([]byte{}, false, false)
+	f.Fuzz(func(t *testing.T, data []byte, privileged, passthrough bool) {
+		_, agreed, err := parseInit(data, terms{privileged: privileged, passthrough: passthrough})
 		if err != nil {
 			return
 		}
@@ -75,6 +75,12 @@ func FuzzInit(f *testing.F) {
 		}
 		if agreed.passthrough && !passthrough {
 			t.Error("passthrough was granted that was not wanted")
+		}
+		if agreed.grants(initAtomicTruncate) && !agreed.passthrough {
+			t.Error("O_TRUNC comes with OPEN in cached mode")
+		}
+		if !privileged && agreed.flags&privilegedFlags != 0 {
+			t.Errorf("an ordinary user's mount has the flags %#x", agreed.flags&privilegedFlags)
 		}
 		putInit(make([]byte, initOutSize), agreed)
 	})

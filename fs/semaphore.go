@@ -31,7 +31,12 @@ func isSemaphore(parent uint64, name string, entry *objects.Entry) bool {
 // semaphoresAreText says whether semaphores can be text and memory at one path. Before Linux 6.6 a file in cached mode cannot be mapped
 // shared if its reads and writes come to the daemon: there semaphores are libc's memory alone.
 func (f *Filesystem) semaphoresAreText() bool {
-	return f.passthru || f.agreed.flags&initDirectIOAllowMmap != 0
+	return f.passthru || f.agreed.grants(initDirectIOAllowMmap)
+}
+
+// isTextSemaphore says whether a node is a semaphore that is text too.
+func (f *Filesystem) isTextSemaphore(node uint64) bool {
+	return f.semaphores.find(node) != nil && f.semaphoresAreText()
 }
 
 // semaphoreFlags are those of the reply that opens a semaphore: read(2) and write(2) come to the daemon, mmap(2) does not.

@@ -181,8 +181,3 @@ func (f *Filesystem) tryNoteInitial(id uint64) error {
 	}
 	return err
 }
-
-// emptiesSemaphore says whether a change of size is what open's O_TRUNC is in cached mode, which leaves a semaphore as it is.
-func (f *Filesystem) emptiesSemaphore(r *fuse.SetattrRequest, size int64) bool {
-	return !f.passthru && size == 0 && !r.Valid.Handle() && f.semaphores.find(uint64(r.Node)) != nil && f.semaphoresAreText()
-}

@@ -27,6 +27,7 @@ func (f *Filesystem) openSemaphore(r *fuse.OpenRequest, node *kernelNode) {
 		return
 	}
 	handle := f.addSemaphoreHandle(file, semaphore)
+	f.noteOpener(r, handle)
 	var message [outHeaderSize + openOutSize]byte
 	putOpening(message[outHeaderSize:], f.openingOf(handle, f.semaphoreFlags()))
 	if f.answer(r, message[:]) != nil {

@@ -74,20 +74,11 @@ func receiveStore(limits mmapcore.TmpfsOptions) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("%w: %s", errors.Join(err, unix.EPERM), output)
 	}
-	control := make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := unix.Recvmsg(int(ours.Fd()), make([]byte, 1), control, unix.MSG_CMSG_CLOEXEC)
+	descriptor, err := receiveDescriptor(int(ours.Fd()))
 	if err != nil {
 		return -1, fmt.Errorf("receiving the store: %w", err)
 	}
-	messages, err := unix.ParseSocketControlMessage(control[:n])
-	if err != nil || len(messages) != 1 {
-		return -1, fmt.Errorf("receiving the store: %w", errors.Join(err, unix.EPROTO))
-	}
-	descriptors, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(descriptors) != 1 {
-		return -1, fmt.Errorf("receiving the store: %w", errors.Join(err, unix.EPROTO))
-	}
-	return descriptors[0], nil
+	return descriptor, nil
 }
 
 func userStoreCommand(limits mmapcore.TmpfsOptions) *exec.Cmd {

@@ -26,7 +26,7 @@ const (
 	initKillPrivilegeV2   = 1 << 28
 	initSetxattrExt       = 1 << 29
 	initExt               = 1 << 30 // flags2 is valid
-	initDirectIOAllowMmap = 1 << 36 // files whose reads and writes come to the daemon can be mapped shared
+	initDirectIOAllowMmap = 1 << 36 // files whose reads and writes come to the daemon can be mapped shared (Linux 6.6)
 	initPassthrough       = 1 << 37
 	initHasResend         = 1 << 39
 )

@@ -81,7 +81,7 @@ func TestMountFailureCodes(t *testing.T) {
 		{fmt.Errorf("%w: the kernel is too old", fs.ErrPassthroughUnavailable), exitPassthrough},
 		{unix.ENODEV, exitFailure},
 	} {
-		if got := codeOf(mountFailure("/mnt", c.err, "")); got != c.want {
+		if got := codeOf(mountFailure("/mnt", c.err)); got != c.want {
 			t.Errorf("%v ends with %d, want %d", c.err, got, c.want)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -81,8 +80,7 @@ func (s *logSettings) open(foreground bool) (hclog.Logger, error) {
 	})
 	log.SetFlags(0)
 	log.SetPrefix("")
-	log.SetOutput(io.MultiWriter(&librarySaid,
-		logger.Named("library").StandardWriter(&hclog.StandardLoggerOptions{InferLevels: true})))
+	log.SetOutput(logger.Named("library").StandardWriter(&hclog.StandardLoggerOptions{InferLevels: true}))
 	return logger, nil
 }
 
@@ -123,26 +121,4 @@ func (write severity) Write(line []byte) (int, error) {
 		return 0, err
 	}
 	return len(line), nil
-}
-
-// librarySaid keeps what libraries wrote last: the messages of fusermount3 come only this way.
-var librarySaid lastLine
-
-// lastLine is a writer that keeps the last line written. It may be used by several goroutines.
-type lastLine struct {
-	mutex sync.Mutex
-	text  string // guarded by mutex
-}
-
-func (l *lastLine) Write(line []byte) (int, error) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	l.text = strings.TrimSpace(string(line))
-	return len(line), nil
-}
-
-func (l *lastLine) String() string {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return l.text
 }

@@ -81,12 +81,8 @@ func othersAllowed() bool {
 	return false
 }
 
-// mountFailure gives an error of fs.Mount its exit code and, where there is one, the remedy. said is what fusermount3 or a
-// library wrote meanwhile, if anything.
-func mountFailure(target string, err error, said string) error {
-	if said != "" {
-		err = fmt.Errorf("%w: %s", err, said)
-	}
+// mountFailure gives an error of fs.Mount its exit code and, where there is one, the remedy.
+func mountFailure(target string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPassthroughUnavailable):
 		return failure(exitPassthrough, "%w: passthrough takes Linux 6.9 and root: "+

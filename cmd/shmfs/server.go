@@ -76,7 +76,7 @@ func (s *server) run() error {
 	s.log.Info("starting", "version", buildVersion().String(), "mountpoint", s.mountpoint, "options", s.options.String())
 	filesystem, err := fs.Mount(s.mountpoint, s.options, s.log)
 	if err != nil {
-		err = mountFailure(s.mountpoint, err, librarySaid.String())
+		err = mountFailure(s.mountpoint, err)
 		s.log.Error("mounting failed", "mountpoint", s.mountpoint, "error", err)
 		return err
 	}

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,7 @@ var timeTests = map[string]test{
 	"rights":                                 timeRights,
 	"write stamps":                           timeWrite,
 	"truncate stamps":                        timeTruncate,
+	"emptying an empty file":                 timeEmpty,
 	"read stamps atime":                      timeRead,
 	"listing stamps atime":                   timeListing,
 	"writing through a mapping stamps":       timeMapped,
@@ -175,6 +177,24 @@ func timeTruncate(t *testing.T, dir string) {
 	tick(t)
 	ok(t, unix.Truncate(dir+"/f", 499), "truncate")
 	stamped(t, before, f.stat(t), "the file shrunk by name")
+}
+
+// timeEmpty tells O_TRUNC from truncate(2), which leaves an empty file alone: also when the same thread opens just before.
+func timeEmpty(t *testing.T, dir string) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	f := create(t, dir+"/f")
+	for range 3 {
+		before := f.stat(t)
+		tick(t)
+		open(t, dir+"/f", unix.O_WRONLY|unix.O_TRUNC, 0)
+		after := f.stat(t)
+		stamped(t, before, after, "the file opened with O_TRUNC")
+		tick(t)
+		open(t, dir+"/f", unix.O_RDWR, 0)
+		ok(t, unix.Truncate(dir+"/f", 0), "truncate")
+		equal(t, f.stat(t), after, "the file given the same size by truncate")
+	}
 }
 
 func timeRead(t *testing.T, dir string) {
