@@ -34,6 +34,7 @@ type Filesystem struct {
 	inflight   inflight
 	semaphores semaphoreNodes
 	sleepers   *semfs.Sleepers // immutable
+	helper     *helper         // maps semaphores in cached mode, where they can be mapped; else nil; immutable
 	refusals   refusals
 
 	idle    atomic.Int32   // goroutines that wait for a request
@@ -128,5 +129,9 @@ func (f *Filesystem) Close() error {
 	for _, handle := range f.handles.drain() {
 		f.closeTaken(handle)
 	}
-	return errors.Join(f.conn.Close(), f.tree.Close())
+	err := f.conn.Close()
+	if f.helper != nil {
+		f.helper.close() // nothing it does waits for the mount any more
+	}
+	return errors.Join(err, f.tree.Close())
 }

@@ -23,7 +23,7 @@ func (f *Filesystem) mountByFusermount(mountpoint string, options Options) error
 	if err != nil {
 		return fmt.Errorf("mounting on %s through %s: %w", mountpoint, fusermount, err)
 	}
-	if err := f.start(device, options, false); err != nil {
+	if err := f.start(device, mountpoint, options, false); err != nil {
 		_ = unix.Close(device) // aborts the connection, so that the unmount cannot wait for an answer
 		return errors.Join(err, releaseMount(mountpoint))
 	}

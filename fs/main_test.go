@@ -8,6 +8,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	RunSemaphoreHelper()
+	runBadHelper()
 	if os.Getenv(senderVariable) != "" {
 		sendDevice()
 	}

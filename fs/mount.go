@@ -36,7 +36,7 @@ func (f *Filesystem) mountDirectly(mountpoint string, options Options) error {
 		_ = unix.Close(device)
 		return fmt.Errorf("mounting on %s: %w", mountpoint, err)
 	}
-	if err := f.start(device, options, true); err != nil {
+	if err := f.start(device, mountpoint, options, true); err != nil {
 		_ = unix.Close(device) // aborts the connection, so that the unmount cannot wait for an answer
 		return errors.Join(err, unix.Unmount(mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
 	}
@@ -55,7 +55,7 @@ func mountFlags(options Options) uintptr {
 }
 
 // start answers INIT and decides the mode. privileged says that the mount was made without fusermount3.
-func (f *Filesystem) start(device int, options Options, privileged bool) error {
+func (f *Filesystem) start(device int, mountpoint string, options Options, privileged bool) error {
 	obstacle := passthroughObstacle(options)
 	agreed, err := handshake(device, terms{privileged: privileged, passthrough: obstacle == nil})
 	if err != nil {
@@ -76,6 +76,13 @@ func (f *Filesystem) start(device int, options Options, privileged bool) error {
 		return fmt.Errorf("%w: %w", ErrPassthroughUnavailable, obstacle)
 	}
 	f.logMode(agreed, "cached", obstacle.Error())
+	if agreed.grants(initDirectIOAllowMmap) {
+		number, err := mountedDevice(mountpoint)
+		if err != nil {
+			return err
+		}
+		f.helper = newHelper(mountpoint, number, f.log)
+	}
 	return f.attach(device, agreed)
 }
 

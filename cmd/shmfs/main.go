@@ -13,6 +13,7 @@ import (
 
 func main() {
 	fs.RunUserStore() // ends the process where it is the one that makes an ordinary user's store
+	fs.RunSemaphoreHelper()
 	err := newRootCommand().Execute()
 	if text := errorLine(err); text != "" {
 		fmt.Fprintln(os.Stderr, "shmfs: "+text)

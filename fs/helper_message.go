@@ -1,0 +1,144 @@
+package fs
+
+import (
+	"fmt"
+
+	"shmfs/semfs"
+
+	"golang.org/x/sys/unix"
+)
+
+// What the daemon and its helper process say to one another, one message each way for an operation. Both are the same program, so
+// that the form may change freely.
+
+// Operations on a semaphore.
+const (
+	helperState = iota
+	helperPost
+	helperTake
+	helperSet
+)
+
+// helperRequest asks for one operation.
+type helperRequest struct {
+	number    uint64 // comes back with the answer
+	inode     uint64 // what the path must lead to
+	operation uint32
+	value     uint32 // units, or the value to set
+	path      string // relative to the mount's root
+}
+
+const (
+	helperRequestSize = 24 // without the path
+	helperAnswerSize  = 32 // without the text
+	helperMessageSize = helperRequestSize + unix.PathMax
+	helperTextSize    = helperMessageSize - helperAnswerSize
+)
+
+func (r *helperRequest) encode() []byte {
+	data := make([]byte, helperRequestSize, helperRequestSize+len(r.path))
+	le.PutUint64(data[0:], r.number)
+	le.PutUint64(data[8:], r.inode)
+	le.PutUint32(data[16:], r.operation)
+	le.PutUint32(data[20:], r.value)
+	return append(data, r.path...)
+}
+
+func parseHelperRequest(data []byte) (r helperRequest, err error) {
+	if len(data) < helperRequestSize {
+		return r, tooShort("request to the helper", data)
+	}
+	return helperRequest{
+		number:    le.Uint64(data[0:]),
+		inode:     le.Uint64(data[8:]),
+		operation: le.Uint32(data[16:]),
+		value:     le.Uint32(data[20:]),
+		path:      string(data[helperRequestSize:]),
+	}, nil
+}
+
+// helperAnswer is what came of an operation.
+type helperAnswer struct {
+	number uint64
+	errno  unix.Errno // 0 if it was done
+	text   string     // what failed
+	state  semfs.State
+}
+
+// err is why the operation failed, or nil.
+func (a *helperAnswer) err() error {
+	if a.errno == 0 {
+		return nil
+	}
+	return &helperError{text: a.text, errno: a.errno}
+}
+
+// helperError is an error of the helper process as it was there.
+type helperError struct {
+	text  string
+	errno unix.Errno
+}
+
+func (e *helperError) Error() string { return e.text }
+func (e *helperError) Unwrap() error { return e.errno }
+
+// The layouts as they are sent.
+const (
+	helperNoLayout = iota
+	helperGlibc
+	helperMusl
+)
+
+// encode cuts a text that is too long.
+func (a *helperAnswer) encode() []byte {
+	text := a.text
+	if a.errno == 0 {
+		text = a.state.Invalid
+	}
+	text = text[:min(len(text), helperTextSize)]
+	layout := uint16(helperNoLayout)
+	switch a.state.Layout {
+	case semfs.Glibc:
+		layout = helperGlibc
+	case semfs.Musl:
+		layout = helperMusl
+	}
+	data := make([]byte, helperAnswerSize, helperAnswerSize+len(text))
+	le.PutUint64(data[0:], a.number)
+	le.PutUint32(data[8:], uint32(a.errno))
+	le.PutUint16(data[12:], layout)
+	if a.state.Noted {
+		le.PutUint16(data[14:], 1)
+	}
+	le.PutUint32(data[16:], a.state.Value)
+	le.PutUint32(data[20:], a.state.Waiters)
+	le.PutUint32(data[24:], a.state.Initial)
+	return append(data, text...)
+}
+
+func parseHelperAnswer(data []byte) (a helperAnswer, err error) {
+	if len(data) < helperAnswerSize {
+		return a, tooShort("answer of the helper", data)
+	}
+	a = helperAnswer{number: le.Uint64(data), errno: unix.Errno(le.Uint32(data[8:]))}
+	text := string(data[helperAnswerSize:])
+	if a.errno != 0 {
+		a.text = text
+		return a, nil
+	}
+	a.state = semfs.State{
+		Value: le.Uint32(data[16:]), Waiters: le.Uint32(data[20:]),
+		Initial: le.Uint32(data[24:]), Noted: le.Uint16(data[14:]) != 0,
+		Invalid: text,
+	}
+	switch layout := le.Uint16(data[12:]); layout {
+	case helperNoLayout:
+	case helperGlibc:
+		a.state.Layout = semfs.Glibc
+	case helperMusl:
+		a.state.Layout = semfs.Musl
+	default:
+		return a, fmt.Errorf("answer of the helper with layout %d: %w", layout, unix.EPROTO)
+	}
+	return a, nil
+}

@@ -1,0 +1,176 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+
+	"shmfs/mmapcore"
+	"shmfs/semfs"
+
+	"golang.org/x/sys/unix"
+)
+
+// helperName is argv[0] of the helper process, which is this same program.
+const helperName = "shmfs-semaphore-helper"
+
+// helperSocket is the helper's descriptor of the socket to the daemon: the first behind the standard streams.
+const helperSocket = 3
+
+// helperParallel is how many operations the helper does at once, so that one which waits for the mount holds up no other.
+const helperParallel = 64
+
+// RunSemaphoreHelper must be called first in main. In the helper process it serves the daemon until that is gone, and does not
+// return; elsewhere it does nothing.
+func RunSemaphoreHelper() {
+	if len(os.Args) != 3 || os.Args[0] != helperName {
+		return
+	}
+	device, err := strconv.ParseUint(os.Args[2], 10, 64)
+	if err == nil {
+		err = (&helperProcess{root: os.Args[1], device: device}).serve(helperSocket)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// helperProcess does operations on the semaphores of one mount, as a client of it. Between operations it holds on to nothing, so
+// that the mount is not in use.
+//
+// Who writes to a semaphore holds the lock of its inode in the kernel while the helper works for that write. So nothing here may
+// take it: not open without O_TRUNC, mmap and page faults, nor close and munmap as long as the daemon answers FLUSH with ENOSYS or
+// opens with openNoFlush. What they ask of the daemon is served by others of its goroutines.
+type helperProcess struct {
+	root   string // the mountpoint
+	device uint64 // st_dev of the mount
+}
+
+// serve does what comes over the socket until its end.
+func (p *helperProcess) serve(socket int) error {
+	var going sync.WaitGroup
+	defer going.Wait() // who was posted to must be woken too
+	places := make(chan struct{}, helperParallel)
+	buffer := make([]byte, helperMessageSize)
+	for {
+		n, err := unix.Read(socket, buffer)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return fmt.Errorf("reading a request: %w", err)
+		case n == 0:
+			return nil
+		}
+		request, err := parseHelperRequest(buffer[:n])
+		if err != nil {
+			return err
+		}
+		places <- struct{}{}
+		going.Go(func() {
+			answer := p.answer(&request)
+			// If this fails the daemon is gone, and so is the socket's other end.
+			_ = unix.Sendto(socket, answer.encode(), unix.MSG_NOSIGNAL, nil)
+			<-places
+		})
+	}
+}
+
+func (p *helperProcess) answer(request *helperRequest) helperAnswer {
+	state, err := p.operate(request)
+	if err != nil {
+		return helperAnswer{number: request.number, errno: errnoOf(err), text: err.Error()}
+	}
+	return helperAnswer{number: request.number, state: state}
+}
+
+// operate does one operation. When it returns, nothing of the mount is held.
+func (p *helperProcess) operate(request *helperRequest) (state semfs.State, err error) {
+	descriptor, err := p.open(request.path, request.inode)
+	if err != nil {
+		return state, err
+	}
+	region := mmapcore.NewRegion(descriptor)
+	defer region.Close()
+	semaphore, err := semfs.Open(region)
+	if err != nil {
+		return state, err
+	}
+	defer semaphore.Close()
+	switch request.operation {
+	case helperState:
+		return semaphore.State()
+	case helperPost:
+		return state, semaphore.Post(request.value)
+	case helperTake:
+		return state, semaphore.Take(request.value)
+	case helperSet:
+		return state, semaphore.Set(request.value)
+	}
+	return state, fmt.Errorf("operation %d of the helper: %w", request.operation, unix.EINVAL)
+}
+
+// open opens a file of the mount by its path, if that leads to the inode; else ENOENT, or ESTALE for another inode.
+func (p *helperProcess) open(path string, inode uint64) (int, error) {
+	root, err := p.openRoot()
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(root)
+	descriptor, err := openBeneath(root, path)
+	switch {
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EXDEV),
+		errors.Is(err, unix.ENXIO): // a symbolic link, a directory, another mount, a socket
+		return -1, fmt.Errorf("opening %q in the mount: %w: %w", path, unix.ESTALE, err)
+	case err != nil:
+		return -1, fmt.Errorf("opening %q in the mount: %w", path, err)
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(descriptor, &stat); err != nil {
+		_ = unix.Close(descriptor)
+		return -1, fmt.Errorf("looking at %q in the mount: %w", path, err)
+	}
+	if stat.Ino != inode || stat.Dev != p.device || stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		_ = unix.Close(descriptor)
+		return -1, fmt.Errorf("%q leads to inode %d of mode %o, not to the file %d: %w", path, stat.Ino, stat.Mode, inode, unix.ESTALE)
+	}
+	return descriptor, nil
+}
+
+// openRoot opens the mount's root, or fails with ESTALE if the mount is not where it was.
+func (p *helperProcess) openRoot() (int, error) {
+	root, err := unix.Open(p.root, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("opening the root of the mount: %w", err)
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(root, &stat); err != nil {
+		_ = unix.Close(root)
+		return -1, fmt.Errorf("looking at the root of the mount: %w", err)
+	}
+	if stat.Dev != p.device {
+		_ = unix.Close(root)
+		return -1, fmt.Errorf("%s is device %#x, the mount is %#x: it is covered, or has left: %w", p.root, stat.Dev, p.device, unix.ESTALE)
+	}
+	return root, nil
+}
+
+// openBeneath opens a file for reading and writing by a path that stays below the root, on the same mount, and follows no link. It
+// does not wait for whoever opens the other end of a FIFO.
+func openBeneath(root int, path string) (int, error) {
+	how := unix.OpenHow{
+		Flags: unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS |
+			unix.RESOLVE_NO_XDEV,
+	}
+	for {
+		descriptor, err := unix.Openat2(root, path, &how)
+		if err != unix.EINTR {
+			return descriptor, err
+		}
+	}
+}
