@@ -120,7 +120,7 @@ static void values(const char *name)
 static void waits(const char *name)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
-	struct itimerval soon = { .it_value.tv_usec = 30000 };
+	struct itimerval often = { .it_value.tv_usec = 30000, .it_interval.tv_usec = 30000 }, never = { 0 };
 	struct timespec at, before, after;
 	sem_t *semaphore = sem_open(name, O_CREAT | O_EXCL, 0600, 0);
 	pid_t child;
@@ -137,10 +137,11 @@ static void waits(const char *name)
 	at.tv_nsec = 1000000000;
 	REFUSE(sem_timedwait(semaphore, &at), -1, EINVAL);
 
-	/* A signal interrupts a wait. */
+	/* A signal interrupts a wait. There is more than one: the first may come before the wait has begun. */
 	REQUIRE(sigaction(SIGALRM, &action, NULL) == 0);
-	REQUIRE(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+	REQUIRE(setitimer(ITIMER_REAL, &often, NULL) == 0);
 	REFUSE(sem_wait(semaphore), -1, EINTR);
+	REQUIRE(setitimer(ITIMER_REAL, &never, NULL) == 0);
 
 	/* A child's post wakes a parent that waits. */
 	child = fork();
