@@ -205,7 +205,7 @@ func installProgram(t *testing.T, directory string) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(directory, "program")
-	if err := os.WriteFile(path, image, 0o755); err != nil {
+	if err := writeProgram(path, image); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -315,7 +315,7 @@ func TestMountOverTmpfs(t *testing.T) {
 		t.Errorf("%d file systems are mounted, want the tmpfs and ours", count)
 	}
 	writeFile(t, filepath.Join(directory, "object"), "text")
-	requireSuccess(t, shmfs(t, "umount", directory))
+	requireSuccess(t, whenFree(func() result { return shmfs(t, "umount", directory) }))
 	if fields := mountFields(t, directory); !slices.Contains(fields, "tmpfs") {
 		t.Errorf("the tmpfs is not back: %q", fields)
 	}

@@ -52,7 +52,7 @@ func mounted(t *testing.T, arguments ...string) string {
 func unmount(t *testing.T, directory string) {
 	t.Helper()
 	daemon := watch(t, daemonOf(t, directory))
-	requireSuccess(t, shmfs(t, "umount", directory))
+	requireSuccess(t, whenFree(func() result { return shmfs(t, "umount", directory) }))
 	requireUnmounted(t, directory)
 	if !daemon.ended(t, 0) {
 		t.Errorf("umount of %s returned before the daemon had ended", directory)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,6 +49,26 @@ func run(t *testing.T, command *exec.Cmd) result {
 		t.Fatalf("%s had not ended after %v\n%s%s", command, runLimit, &stdout, &stderr)
 	}
 	return result{code: limited.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
+}
+
+// whenFree runs a command again for as long as it finds the mount in use. What the test itself has just closed may be in use
+// for a moment longer: a child that another test starts has it too, up to its execve.
+func whenFree(command func() result) result {
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if got := command(); got.code != inUse || time.Now().After(deadline) {
+			return got
+		}
+	}
+}
+
+// inUse is the exit code that says so.
+const inUse = 8
+
+// writeProgram writes an executable file. None of this process's children may have it open for writing: running it would fail.
+func writeProgram(path string, image []byte) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, image, 0o755)
 }
 
 // requireSuccess checks that a command ended well and said nothing.

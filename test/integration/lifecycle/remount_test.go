@@ -110,7 +110,7 @@ func TestRemountReadOnlyAndBack(t *testing.T) {
 	directory := mounted(t, "-o", "size=4M")
 	object := filepath.Join(directory, "object")
 	writeFile(t, object, "text")
-	requireSuccess(t, remount(t, directory, "ro"))
+	requireSuccess(t, whenFree(func() result { return remount(t, directory, "ro") }))
 	if err := os.WriteFile(object, nil, 0o644); !isErrno(err, unix.EROFS) {
 		t.Errorf("writing to a read-only mount: %v, want EROFS", err)
 	}
@@ -168,7 +168,7 @@ func TestRemountReadOnlyWithWriters(t *testing.T) {
 	if err := file.Close(); err != nil {
 		t.Error(err)
 	}
-	requireSuccess(t, remount(t, directory, "ro"))
+	requireSuccess(t, whenFree(func() result { return remount(t, directory, "ro") }))
 	unmount(t, directory)
 }
 

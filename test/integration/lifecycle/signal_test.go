@@ -203,7 +203,7 @@ func TestSignalSparesAnotherShmfsOverTheMount(t *testing.T) {
 	writeFile(t, filepath.Join(f.directory, "object"), "of the other")
 	requireText(t, filepath.Join(other, "object"), "of the other")
 	f.requireLogged(t, "covered by the mount of process")
-	if err := unix.Unmount(f.directory, 0); err != nil {
+	if err := unix.Unmount(f.directory, unix.MNT_DETACH); err != nil {
 		t.Fatal(err)
 	}
 	requireSuccess(t, shmfs(t, "umount", f.directory))

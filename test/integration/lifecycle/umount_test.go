@@ -70,7 +70,7 @@ func TestUmountOfOneOfTwoPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(first, "object"), "text")
-	got := shmfs(t, "umount", first)
+	got := whenFree(func() result { return shmfs(t, "umount", first) })
 	if got.code != 0 {
 		t.Errorf("exit code %d", got.code)
 	}

@@ -69,7 +69,7 @@ func makePublic(binary string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(directory, "shmfs"), image, 0o755)
+	return writeProgram(filepath.Join(directory, "shmfs"), image)
 }
 
 // removePublic undoes makePublic if it was called.
