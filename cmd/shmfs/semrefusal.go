@@ -18,7 +18,7 @@ func (s semaphore) refusal(err error) error {
 		return failure(exitFailure, "semaphore %q would have to be waited for, which the shmfs on %s cannot do without passthrough: "+
 			"have it mounted as root on Linux 6.9 or later, or try again when the units are there", s.name, s.mount)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return failure(exitPermission, "semaphore %q: %w: use sudo, or have its owner allow it with chmod %s", s.name, err, printableField(s.path()))
+		return failure(exitPermission, "semaphore %q: %w: use sudo, or have its owner allow it with chmod a+rw %s", s.name, err, printableField(s.path()))
 	case errors.Is(err, unix.EROFS):
 		return failure(exitFailure, "the shmfs on %s is mounted read-only: semaphores can only be looked at", s.mount)
 	case errors.Is(err, unix.EOVERFLOW):
