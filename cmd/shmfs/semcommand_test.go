@@ -51,10 +51,12 @@ func TestGet(t *testing.T) {
 		t.Errorf("the value is %q, %v", &output, err)
 	}
 	output.Reset()
-	if err := plainSemaphore(t, "x", "value: -\nstate: invalid: size 7\n").showValue(&output); codeOf(err) != exitFailure || output.Len() > 0 {
+	err := plainSemaphore(t, "x", "value: -\nstate: invalid: size 7\n").showValue(&output)
+	if codeOf(err) != exitFailure || output.Len() > 0 {
 		t.Errorf("the value of no semaphore is %q, %v", &output, err)
 	}
-	if err := plainSemaphore(t, "x", "state: ok\x1b[2J\n").showAll(&output); err != nil || output.String() != `state: ok\x1b[2J`+"\n" {
+	err = plainSemaphore(t, "x", "state: ok\x1b[2J\n").showAll(&output)
+	if err != nil || output.String() != `state: ok\x1b[2J`+"\n" {
 		t.Errorf("it shows %q, %v", &output, err)
 	}
 }
@@ -189,9 +191,9 @@ func TestListJSON(t *testing.T) {
 		}
 	}
 	const want = `[{"name":"a\u007f\u009b","value":1,"waiters":0,"held":0,"layout":"-","state":"ok","initial":null,"created":"",` +
-		`"stuck":"","holders":[]},{"name":"b\ufffd","name_bytes":"Yv8=","value":2,"waiters":0,"held":3,"layout":"glibc","state":"ok",` +
-		`"initial":3,"created":"2026-11-23T04:30:16.123456789Z","stuck":"no","holders":[{"pid":4711,"units":1,"command":"bash"},` +
-		`{"pid":4712,"units":2,"command":"a \"b\", units 3\n"}]}]` + "\n"
+		`"stuck":"","holders":[]},{"name":"b\ufffd","name_bytes":"Yv8=","value":2,"waiters":0,"held":3,"layout":"glibc",` +
+		`"state":"ok","initial":3,"created":"2026-11-23T04:30:16.123456789Z","stuck":"no",` +
+		`"holders":[{"pid":4711,"units":1,"command":"bash"},{"pid":4712,"units":2,"command":"a \"b\", units 3\n"}]}]` + "\n"
 	var output bytes.Buffer
 	if err := (semaphoreList{json: true}).show(directory, &output); err != nil || output.String() != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, &output, want)

@@ -34,7 +34,8 @@ func TestSemaphoreName(t *testing.T) {
 func TestIsTemporaryName(t *testing.T) {
 	for name, want := range map[string]bool{
 		"aZ09xy": true, "abcdef": true, "123456": true,
-		"abcde": false, "abcdefg": false, "abc-ef": false, "abc ef": false, "abcde\x00": false, "äbcde": false, "AB@CDE": false, "": false,
+		"abcde": false, "abcdefg": false, "abc-ef": false, "abc ef": false, "abcde\x00": false,
+		"äbcde": false, "AB@CDE": false, "": false,
 		"abcd[f": false, "abc`ef": false,
 	} {
 		if got := isTemporaryName(name); got != want {
@@ -44,7 +45,9 @@ func TestIsTemporaryName(t *testing.T) {
 }
 
 func TestShellName(t *testing.T) {
-	for name, want := range map[string]string{"jobs": "jobs", "a.b-c:1": "a.b-c:1", "-x": "NAME", "a b": "NAME", "$(x)": "NAME", "ü": "NAME"} {
+	for name, want := range map[string]string{
+		"jobs": "jobs", "a.b-c:1": "a.b-c:1", "-x": "NAME", "a b": "NAME", "$(x)": "NAME", "ü": "NAME",
+	} {
 		if got := shellName(name); got != want {
 			t.Errorf("%q is to be typed %q, want %q", name, got, want)
 		}

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const runHelp = `Take units of a semaphore (default 1), waiting for them, run a command, and give the units back when it has ended.
+const runHelp = `Take units of a semaphore (default 1), waiting for them, run a command, and give the units back when it
+has ended.
 
 The units are tied to an open file of shmfs itself. So they come back however shmfs ends, kill -9 included, even if the
 command then goes on; and what the command starts in the background does not keep them. Signals are handed on to the
@@ -51,15 +52,18 @@ func (c *semCommand) newRunCommand() *cobra.Command {
 			return run.run()
 		},
 	}
-	command.ValidArgsFunction = func(command *cobra.Command, arguments []string, begun string) ([]string, cobra.ShellCompDirective) {
-		if len(arguments) > 0 {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		return c.completeName(command, arguments, begun)
-	}
+	command.ValidArgsFunction = c.completeRun
 	command.Flags().Var(&run.limit, "timeout", "how long to wait for the units")
 	command.Flags().StringVarP(&units, "units", "n", units, "how many units to take, in one step")
 	return command
+}
+
+// completeRun completes the name, and then files: the command and its arguments.
+func (c *semCommand) completeRun(command *cobra.Command, arguments []string, text string) ([]string, cobra.ShellCompDirective) {
+	if len(arguments) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return c.completeName(command, arguments, text)
 }
 
 func requireRunArguments(command *cobra.Command, arguments []string) error {

@@ -69,7 +69,7 @@ func (s semaphore) takeFailure(err error, limit timeLimit) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.ETIMEDOUT):
-		return failure(exitTimeout, "semaphore %q: no units within %v: wait longer, or see with shmfs sem get --all %s who holds them",
+		return failure(exitTimeout, "semaphore %q: no units within %v: wait longer, or see who has them with shmfs sem get --all %s",
 			s.name, limit.duration, shellName(s.name))
 	}
 	return s.refusal(err)

@@ -43,7 +43,8 @@ bad                 -      -        0     -       invalid`
 		t.Fatalf("it ends with %d, prints\n%s%s", got.code, got.stdout, got.stderr)
 	}
 	for i, words := range append(strings.Split(want, "\n"), "jobs 1 0 2 glibc ok") {
-		if got, want := strings.Join(strings.Fields(lines[i]), " "), strings.Join(strings.Fields(words), " "); !strings.HasPrefix(got, want) {
+		got, want := strings.Join(strings.Fields(lines[i]), " "), strings.Join(strings.Fields(words), " ")
+		if !strings.HasPrefix(got, want) {
 			t.Errorf("line %d is %q, want %q", i, got, want)
 		}
 	}
@@ -93,7 +94,9 @@ func TestNamesAreEscapedInErrors(t *testing.T) {
 	t.Parallel()
 	m := mount(t, "")
 	const name = "\x1b[2J\x9b"
-	for _, arguments := range [][]string{{"get", name}, {"rm", name}, {"post", name}, {"run", name, "--", "true"}, {"run", "x", "--", name}} {
+	for _, arguments := range [][]string{
+		{"get", name}, {"rm", name}, {"post", name}, {"run", name, "--", "true"}, {"run", "x", "--", name},
+	} {
 		got := m.sem(t, arguments...)
 		raw := strings.Contains(got.stderr, "\x1b") || strings.Contains(got.stderr, "\x9b")
 		if got.code == 0 || raw || !strings.Contains(got.stderr, `\x1b[2J\x9b`) {

@@ -1,6 +1,7 @@
 package semcli
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,7 +65,8 @@ func requireHolding(t *testing.T, m mounted) {
 	if held := m.tells(t, "held", "held"); held != "2" {
 		t.Errorf("%s units are held", held)
 	}
-	if holder, want := m.tells(t, "held", "holder"), "pid "+strconv.Itoa(run.command.Process.Pid)+", units 2,"; !strings.HasPrefix(holder, want) {
+	holder, want := m.tells(t, "held", "holder"), fmt.Sprintf("pid %d, units 2,", run.command.Process.Pid)
+	if !strings.HasPrefix(holder, want) {
 		t.Errorf("the holder is %s, want %s", holder, want)
 	}
 	if _, err := run.stdin.Write([]byte("enough\n")); err != nil {
@@ -179,7 +181,9 @@ func TestSignalsAreHandedOn(t *testing.T) {
 	if line := run.line(t); line != "ready" {
 		t.Fatalf("it prints %q", line)
 	}
-	for _, signal := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGWINCH} {
+	for _, signal := range []unix.Signal{
+		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGWINCH,
+	} {
 		run.signal(t, signal)
 		if line, want := run.line(t), unix.SignalName(signal)+" 1"; line != want {
 			t.Errorf("of %v the command has %q, want %q", signal, line, want)

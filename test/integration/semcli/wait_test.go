@@ -27,7 +27,8 @@ func TestTimeouts(t *testing.T) {
 	m := mount(t, "")
 	m.must(t, "", "create", "jobs", "0")
 	for _, arguments := range [][]string{
-		{"wait", "--timeout", "0.2", "jobs"}, {"wait", "--timeout", "200ms", "jobs"}, {"run", "jobs", "--timeout", "200ms", "--", "false"},
+		{"wait", "--timeout", "0.2", "jobs"}, {"wait", "--timeout", "200ms", "jobs"},
+		{"run", "jobs", "--timeout", "200ms", "--", "false"},
 	} {
 		began := time.Now()
 		m.fails(t, 124, []string{`"jobs"`, "no units within 200ms"}, arguments...)
@@ -53,7 +54,8 @@ func TestSignalEndsWaiting(t *testing.T) {
 	m.must(t, "", "create", "jobs", "0")
 	for _, signal := range endingSignals {
 		for _, arguments := range [][]string{
-			{"wait", "jobs"}, {"wait", "--timeout", "1h", "jobs"}, {"run", "jobs", "--", "echo", "run"}, {"run", "jobs", "--timeout", "1h", "--", "echo", "run"},
+			{"wait", "jobs"}, {"wait", "--timeout", "1h", "jobs"},
+			{"run", "jobs", "--", "echo", "run"}, {"run", "jobs", "--timeout", "1h", "--", "echo", "run"},
 		} {
 			waiting := start(t, m.command(t, arguments...))
 			m.await(t, "jobs", "waiters", "1")
