@@ -38,6 +38,9 @@ func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 		}
 	}
 	stat, err := f.tree.Change(uint64(r.Node), change)
+	if r.Valid.Size() {
+		f.lookAtSemaphore(uint64(r.Node))
+	}
 	if err == nil && stat.Size > 0 {
 		err = f.publish(uint64(r.Node))
 	}

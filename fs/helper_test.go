@@ -231,7 +231,10 @@ func TestHelperWakesWaiters(t *testing.T) {
 	limit := mmapcore.NewCancellation()
 	timer := time.AfterFunc(lateness, limit.Cancel)
 	defer timer.Stop()
-	go func() { woken <- waiter.Sleep(1, limit) }()
+	go func() {
+		_, err := waiter.Sleep(1, limit, nil)
+		woken <- err
+	}()
 	if err := h.Post("sem.a", inode, 1); err != nil {
 		t.Error(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"shmfs/semfs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -45,6 +47,12 @@ func (f *Filesystem) refuse(handle *handle, text []byte, err error) {
 	}
 	f.log.Warn("command refused", "node", handle.node, "command", strconv.Quote(string(text[:min(len(text), most)])),
 		"errno", errnoOf(err).Error(), "reason", err)
+}
+
+// describeHolder says which process a thread belongs to, and what that runs.
+func describeHolder(thread int) semfs.Holder {
+	process, command := commandOf(thread)
+	return semfs.Holder{Process: process, Command: command}
 }
 
 // commandOf returns the process that a thread belongs to, and what it runs; empty when it is gone.

@@ -141,6 +141,22 @@ func (o *operation) unpoll(key uint64) {
 	}
 }
 
+// lookAtSemaphore has who waits and polls look at a file whose size was changed.
+func (f *Filesystem) lookAtSemaphore(id uint64) {
+	f.openings.mu.Lock()
+	file := f.openings.byNode[id]
+	f.openings.mu.Unlock()
+	if file == nil {
+		return
+	}
+	o := &file.operation
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.operator != nil {
+		o.operator.Look()
+	}
+}
+
 // renamed brings what is known of a semaphore in line with a name that may lead to it now.
 func (f *Filesystem) renamed(parent uint64, name string) {
 	entry, err := f.tree.Lookup(parent, name)

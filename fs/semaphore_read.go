@@ -60,6 +60,5 @@ func (f *Filesystem) semaphoreText(handle *handle) ([]byte, error) {
 	return []byte(report.Text(semfs.Surroundings{
 		Created: time.Unix(stat.Btime.Sec, int64(stat.Btime.Nsec)),
 		Stuck:   "no",
-		Command: commandOf,
 	})), nil
 }

@@ -22,6 +22,7 @@ func (f *Filesystem) writeSemaphore(r *fuse.WriteRequest, handle *handle) {
 		Interrupted: f.inflight.interruption(r.ID),
 		NonBlocking: r.FileFlags&unix.O_NONBLOCK != 0,
 		Process:     int(r.Pid),
+		Describe:    describeHolder,
 		BeforeWait:  answer.letGo,
 	}
 	done, err := f.operate(handle, text, r.Offset, conditions)

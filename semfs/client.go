@@ -12,7 +12,10 @@ import (
 type Client struct {
 	operator *Operator // immutable
 	held     uint64    // units, more than a semaphore can have if its value was set meanwhile; guarded by Operator.mu
-	process  int       // who acquired last; guarded by Operator.mu
+	holder   Holder    // who acquired last; guarded by Operator.mu
+
+	asked     int    // the process that described says more of; guarded by Operator.mu
+	described Holder // guarded by Operator.mu
 }
 
 // NewClient returns one that holds nothing.
@@ -61,15 +64,15 @@ func (c *Client) attempt(wanted command, conditions *Conditions) error {
 	case verbSet:
 		return c.operator.memory.Set(wanted.units)
 	case verbAcquire:
-		return c.acquire(wanted.units, conditions.Process)
+		return c.acquire(wanted.units, c.describe(conditions))
 	}
 	return c.release(wanted.units)
 }
 
 func (c *Client) wait(wanted command, conditions *Conditions) error {
-	waiting := &claim{units: wanted.units, process: conditions.Process}
+	waiting := &claim{units: wanted.units}
 	if wanted.verb == verbAcquire {
-		waiting.client = c
+		waiting.client, waiting.holder = c, c.describe(conditions)
 	}
 	return c.operator.wait(waiting, wanted.timeout, conditions)
 }
@@ -95,14 +98,34 @@ func (o *Operator) together(change func() error, note func()) error {
 	return nil
 }
 
-func (c *Client) acquire(units uint32, process int) error {
+// describe says more of who asks. That is found out once as long as the same one asks, and now, since a process that has passed its
+// open file on may be gone by the time that somebody wants to know.
+func (c *Client) describe(conditions *Conditions) Holder {
+	if conditions.Describe == nil {
+		return Holder{Process: conditions.Process}
+	}
 	o := c.operator
-	return o.together(func() error { return o.memory.Take(units) }, func() { c.hold(units, process) })
+	o.mu.Lock()
+	asked, described := c.asked, c.described
+	o.mu.Unlock()
+	if asked == conditions.Process && asked != 0 {
+		return described
+	}
+	described = conditions.Describe(conditions.Process)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c.asked, c.described = conditions.Process, described
+	return described
 }
 
-// hold notes units that a process acquired. The caller holds Operator.mu.
-func (c *Client) hold(units uint32, process int) {
-	c.process = process
+func (c *Client) acquire(units uint32, holder Holder) error {
+	o := c.operator
+	return o.together(func() error { return o.memory.Take(units) }, func() { c.hold(units, holder) })
+}
+
+// hold notes units that somebody acquired. The caller holds Operator.mu.
+func (c *Client) hold(units uint32, holder Holder) {
+	c.holder = holder
 	c.held += uint64(units)
 	c.operator.holding[c] = struct{}{}
 }
@@ -139,12 +162,12 @@ func (c *Client) release(units uint32) error {
 		err := o.memory.Post(units)
 		o.mu.Lock()
 		if err != nil {
-			c.hold(units, c.process)
+			c.hold(units, c.holder)
 		}
 		return err
 	}
 	if err := o.memory.Post(units); err != nil {
-		c.hold(units, c.process)
+		c.hold(units, c.holder)
 		return err
 	}
 	return nil

@@ -132,6 +132,7 @@ func (f *fleeting) poll(s step) {
 	if err != nil {
 		f.load.test.Errorf("polling: %v", err)
 	}
+	defer f.load.operator.Unpoll(key)
 	if readable || err != nil {
 		return
 	}
@@ -139,7 +140,6 @@ func (f *fleeting) poll(s step) {
 	case <-told:
 	case <-time.After(s.pause):
 	}
-	f.load.operator.Unpoll(key)
 }
 
 func isOneOf(err error, all ...error) bool {

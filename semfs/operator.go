@@ -25,10 +25,11 @@ type Operator struct {
 	// and never while another process is asked.
 	mu       sync.Mutex
 	queue    queue                  // who waits for units; guarded by mu
-	pollers  map[uint64]func()      // whom to tell when a unit is there; guarded by mu
+	pollers  pollers                // whom to tell when a unit comes; guarded by mu
 	holding  map[*Client]struct{}   // who holds units; guarded by mu
 	waiter   *Waiter                // the sleeper's, while it is counted in the memory; guarded by mu
 	fewest   uint32                 // units for which the sleeper is to wake; guarded by mu
+	settled  chan struct{}          // closed when the sleeper sleeps next; nil while it does; guarded by mu
 	kick     *mmapcore.Cancellation // ends the sleeper's sleep; guarded by mu
 	attended bool                   // there is a sleeper, asleep or not; guarded by mu
 	closed   bool                   // guarded by mu
@@ -47,7 +48,7 @@ func NewRemoteOperator(memory Memory) *Operator { return newOperator(memory, nil
 func newOperator(memory Memory, semaphore *Semaphore, sleepers *Sleepers) *Operator {
 	return &Operator{
 		memory: memory, semaphore: semaphore, sleepers: sleepers,
-		pollers: make(map[uint64]func()), holding: make(map[*Client]struct{}),
+		pollers: make(pollers), holding: make(map[*Client]struct{}),
 	}
 }
 
@@ -67,10 +68,11 @@ func (o *Operator) Close() {
 
 // Conditions are those under which a command is done.
 type Conditions struct {
-	Interrupted <-chan struct{} // closed when the caller does not want to wait any more
-	NonBlocking bool            // EAGAIN rather than waiting
-	Process     int             // who asks: the id of a process or thread, for reports
-	BeforeWait  func()          // called before the first wait; may be nil
+	Interrupted <-chan struct{}          // closed when the caller does not want to wait any more
+	NonBlocking bool                     // EAGAIN rather than waiting
+	Process     int                      // who asks: the id of a process or thread, for reports
+	Describe    func(process int) Holder // says more of it when it acquires units; may be nil
+	BeforeWait  func()                   // called before the first wait; may be nil
 }
 
 // wait waits for the units of a claim that could not be had at once.
@@ -140,7 +142,7 @@ func (o *Operator) attend(units uint32) error {
 		if err := o.sleepers.begin(); err != nil {
 			return err
 		}
-		o.attended, o.kick, o.fewest = true, mmapcore.NewCancellation(), 0
+		o.attended, o.kick, o.fewest, o.settled = true, mmapcore.NewCancellation(), 0, make(chan struct{})
 		o.sleeping.Go(o.sleep)
 	case units < o.fewest:
 		o.kick.Cancel()
@@ -148,34 +150,44 @@ func (o *Operator) attend(units uint32) error {
 	return nil
 }
 
-// sleep is the sleeper's life.
+// sleep is the sleeper's life: it hands out what there is and sleeps for more, until nobody waits or polls.
 func (o *Operator) sleep() {
-	for o.round() {
+	changed := false
+	for {
+		waiter, fewest, kick, ready := o.handOut(changed)
+		for _, tell := range ready {
+			tell()
+		}
+		if waiter == nil {
+			return
+		}
+		var err error
+		changed, err = waiter.Sleep(fewest, kick, o.settle)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			o.giveUp(err)
+		}
 	}
 }
 
-// round hands out what there is and sleeps for more; false when nobody waits or polls any more.
-func (o *Operator) round() bool {
-	waiter, fewest, kick, ready := o.handOut()
-	for _, tell := range ready {
-		tell()
-	}
-	if waiter == nil {
-		return false
-	}
-	if err := waiter.Sleep(fewest, kick); err != nil && !errors.Is(err, unix.EINTR) {
-		o.giveUp(err)
-	}
-	return true
-}
-
-// handOut grants what claims can be, and says whom to tell that a unit is there. Without a waiter the sleeper is done.
-func (o *Operator) handOut() (waiter *Waiter, fewest uint32, kick *mmapcore.Cancellation, ready []func()) {
+// settle tells who waits for it that the sleeper sleeps from now on: a post will wake it.
+func (o *Operator) settle() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	close(o.settled)
+	o.settled = nil
+}
+
+// handOut grants what claims can be, and says whom to tell that a unit is there, or another if the memory has changed. Without a waiter
+// the sleeper is done.
+func (o *Operator) handOut(changed bool) (waiter *Waiter, fewest uint32, kick *mmapcore.Cancellation, ready []func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.settled == nil {
+		o.settled = make(chan struct{})
+	}
 	err := o.grant()
 	if err == nil && len(o.pollers) > 0 {
-		ready, err = o.tellPollers()
+		ready, err = o.tellPollers(changed)
 	}
 	if err == nil && o.waiter == nil && o.wanted() != 0 {
 		o.waiter, err = o.semaphore.Join()
@@ -189,6 +201,8 @@ func (o *Operator) handOut() (waiter *Waiter, fewest uint32, kick *mmapcore.Canc
 			o.waiter = nil
 		}
 		o.attended = false
+		close(o.settled)
+		o.settled = nil
 		o.sleepers.end()
 		return nil, 0, nil, ready
 	}
@@ -201,10 +215,7 @@ func (o *Operator) wanted() uint32 {
 	if o.closed {
 		return 0
 	}
-	if len(o.pollers) > 0 {
-		return 1
-	}
-	least := uint32(0)
+	least := o.pollers.wanted()
 	for waiting := range o.queue.all {
 		if least == 0 || waiting.units < least {
 			least = waiting.units
@@ -227,7 +238,7 @@ func (o *Operator) grant() error {
 		switch err := o.semaphore.Take(waiting.units); {
 		case err == nil:
 			if waiting.client != nil {
-				waiting.client.hold(waiting.units, waiting.process)
+				waiting.client.hold(waiting.units, waiting.holder)
 			}
 			o.queue.tell(waiting, nil)
 		case errors.Is(err, unix.EAGAIN):
@@ -243,27 +254,18 @@ func (o *Operator) grant() error {
 }
 
 // tellPollers returns whom to tell, if there is a unit. The caller holds mu.
-func (o *Operator) tellPollers() ([]func(), error) {
+func (o *Operator) tellPollers(changed bool) ([]func(), error) {
 	state, err := o.semaphore.validState()
 	if err != nil || state.Value == 0 {
 		return nil, err
 	}
-	return o.dropPollers(), nil
-}
-
-func (o *Operator) dropPollers() []func() {
-	var told []func()
-	for _, tell := range o.pollers {
-		told = append(told, tell)
-	}
-	clear(o.pollers)
-	return told
+	return o.pollers.take(changed), nil
 }
 
 // failAll ends every wait with an error, and returns the pollers, who shall look for themselves. The caller holds mu.
 func (o *Operator) failAll(err error) []func() {
 	o.queue.tellAll(err)
-	return o.dropPollers()
+	return o.pollers.take(true)
 }
 
 func (o *Operator) giveUp(err error) {
@@ -275,25 +277,44 @@ func (o *Operator) giveUp(err error) {
 	}
 }
 
-// Poll says whether a unit could be taken. If not, and unless tell is nil, tell is called once when that may have changed; a second
-// poll with the same key takes the place of the first. Errors: EINVAL when the file is no semaphore, EAGAIN when clients wait for too
-// many semaphores, EOPNOTSUPP where nobody can wait.
+// Poll says whether a unit could be taken. Unless tell is nil, tell is called once when that may have changed, and if there is a unit
+// already when another comes; a second poll with the same key takes the place of the first. Errors: EINVAL when the file is no semaphore,
+// EAGAIN when clients wait for too many semaphores, EOPNOTSUPP where nobody can wait.
 func (o *Operator) Poll(key uint64, tell func()) (readable bool, err error) {
 	if o.semaphore == nil {
 		return false, fmt.Errorf("polling without kernel passthrough: %w", unix.EOPNOTSUPP)
 	}
+	readable, settled, err := o.poll(key, tell)
+	if settled != nil && readable {
+		// Who is told of this unit may take it at once, and must be told of one that comes right then: it will look the same.
+		<-settled
+	}
+	return readable, err
+}
+
+// poll returns besides what is closed when the sleeper sleeps; nil if it does already.
+func (o *Operator) poll(key uint64, tell func()) (readable bool, settled <-chan struct{}, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	state, err := o.semaphore.validState()
-	if err != nil || state.Value > 0 || tell == nil {
-		return err == nil && state.Value > 0, err
+	if readable = err == nil && state.Value > 0; err != nil || tell == nil {
+		return readable, nil, err
 	}
-	o.pollers[key] = tell
-	if err := o.attend(1); err != nil {
+	o.pollers[key] = poller{tell: tell, another: readable}
+	if err := o.attend(o.pollers.wanted()); err != nil {
 		delete(o.pollers, key)
-		return false, err
+		return readable, nil, err
 	}
-	return false, nil
+	return readable, o.settled, nil
+}
+
+// Look has who waits and polls look at the memory again: the file may have become no semaphore, of which nobody is woken.
+func (o *Operator) Look() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.attended {
+		o.kick.Cancel()
+	}
 }
 
 // Unpoll forgets a poller.

@@ -41,7 +41,7 @@ func TestWaitsAreGrantedInOrder(t *testing.T) {
 			}
 		}
 		o.awaitLeft(t)
-		wantReport(t, o.operator, 0, 0, Holder{1, 1}, Holder{4, 1})
+		wantReport(t, o.operator, 0, 0, Holder{Process: 1, Units: 1}, Holder{Process: 4, Units: 1})
 	})
 }
 
@@ -79,12 +79,12 @@ func TestSeveralUnitsInOneStep(t *testing.T) {
 			}
 		}
 		wantEnd(t, "acquire 2", two)
-		wantReport(t, o.operator, 0, 1, Holder{1, 2})
+		wantReport(t, o.operator, 0, 1, Holder{Process: 1, Units: 2})
 		wantNoError(t, "Post", o.Post(2))
 		wantDone(t, o.operator.NewClient(), "wait", Conditions{})
 		wantDone(t, client, "release 2", Conditions{})
 		wantEnd(t, "acquire 3", three)
-		wantReport(t, o.operator, 0, 0, Holder{1, 3})
+		wantReport(t, o.operator, 0, 0, Holder{Process: 1, Units: 3})
 		o.awaitLeft(t)
 	})
 }
@@ -309,7 +309,7 @@ func TestWaitsFollowEachOther(t *testing.T) {
 	}
 	wantNoError(t, "posting", receive(t, "the posts", posted))
 	o.awaitLeft(t)
-	wantReport(t, o.operator, 0, 0, Holder{0, rounds})
+	wantReport(t, o.operator, 0, 0, Holder{Process: 0, Units: rounds})
 	wantNoError(t, "Close", waiting.Close())
 }
 

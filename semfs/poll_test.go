@@ -52,7 +52,7 @@ func TestPollIsToldOnce(t *testing.T) {
 			if sum := receive(t, "a poller", told) + receive(t, "a poller", told); sum != 3 {
 				t.Fatalf("the two told add up to %d", sum)
 			}
-			wantReadable(t, o.operator, 1, tell(1))
+			wantReadable(t, o.operator, 1, nil)
 			o.awaitLeft(t)
 			wantNoError(t, "Post", o.Post(1))
 			wantReport(t, o.operator, 2, 0)
@@ -64,6 +64,45 @@ func TestPollIsToldOnce(t *testing.T) {
 			t.Errorf("told once too often: %d", <-told)
 		}
 	})
+}
+
+// Who polls while there is a unit is told of the next, once, also if the first is taken right away so that the value is the same.
+func TestPollIsToldOfAnother(t *testing.T) {
+	onEachLibcOperated(t, 1, func(t *testing.T, name string, o operated) {
+		told := make(chan int, 10)
+		for range 10 {
+			wantReadable(t, o.operator, 1, func() { told <- 1 })
+			wantReport(t, o.operator, 1, 0)
+			wantNoError(t, "Take", o.Take(1))
+			if said := o.peer(name, "post", 1); said != "done 0" {
+				t.Fatalf("the peer's post: %s", said)
+			}
+			receive(t, "the poller", told)
+			wantReadable(t, o.operator, 1, func() { told <- 1 })
+			wantNoError(t, "Post", o.Post(1))
+			receive(t, "the poller", told)
+			wantNoError(t, "Take", o.Take(1))
+			wantReadable(t, o.operator, 1, func() { told <- 2 })
+			o.operator.Unpoll(1)
+			o.awaitLeft(t)
+		}
+		if len(told) != 0 {
+			t.Errorf("%d is told", <-told)
+		}
+	})
+}
+
+// Who polls and who waits is told when the file becomes no semaphore.
+func TestLook(t *testing.T) {
+	o := newOperated(t, 0)
+	told := make(chan int, 1)
+	wantNotReadable(t, o.operator, 1, func() { told <- 1 })
+	waiting := o.start(o.operator.NewClient(), "wait", Conditions{})
+	o.awaitQueued(t, 1)
+	wantNoError(t, "Resize", o.region.Resize(7))
+	o.operator.Look()
+	receive(t, "the poller", told)
+	wantEndBy(t, "wait", waiting, unix.EINVAL)
 }
 
 // Who is forgotten is not told, and nobody is left sleeping.

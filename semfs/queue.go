@@ -6,7 +6,7 @@ import "container/list"
 type claim struct {
 	units   uint32
 	client  *Client       // whose holding the units become; nil if they are just taken
-	process int           // that asked
+	holder  Holder        // that asked
 	granted chan error    // told once, nil with the units; has room for that
 	place   *list.Element // in the queue; nil once it was told
 }

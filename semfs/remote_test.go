@@ -90,7 +90,7 @@ func TestRemoteOperator(t *testing.T) {
 	client := operator.NewClient()
 	patient, hasty := Conditions{Process: 7, BeforeWait: func() { t.Error("it waits") }}, Conditions{NonBlocking: true}
 	wantDone(t, client, "wait\ntimedwait 5\nacquire\n", patient)
-	wantReport(t, operator, 0, 0, Holder{7, 1})
+	wantReport(t, operator, 0, 0, Holder{Process: 7, Units: 1})
 	for _, command := range []string{"wait", "acquire", "acquire 2", "timedwait 9", "timedacquire 9"} {
 		wantRefused(t, client, command, patient, unix.EOPNOTSUPP)
 		wantRefused(t, client, command, hasty, unix.EAGAIN)
@@ -100,7 +100,7 @@ func TestRemoteOperator(t *testing.T) {
 	wantRefused(t, client, "release 2", patient, unix.EPERM)
 	wantRefused(t, client, "nonsense", patient, unix.EINVAL)
 	wantDone(t, client, "post 2\nrelease\nacquire 3\nset 5\n", patient)
-	wantReport(t, operator, 5, 0, Holder{7, 3})
+	wantReport(t, operator, 5, 0, Holder{Process: 7, Units: 3})
 	wantRefused(t, client, "post 2147483647", patient, unix.EOVERFLOW)
 	if readable, err := operator.Poll(1, func() { t.Error("told") }); readable || !errors.Is(err, unix.EOPNOTSUPP) {
 		t.Errorf("Poll: %v, %v, want EOPNOTSUPP", readable, err)
@@ -119,7 +119,7 @@ func TestRemoteReleaseFails(t *testing.T) {
 	wantDone(t, client, "acquire 3", Conditions{Process: 7})
 	memory.fails = unix.EIO
 	wantRefused(t, client, "release 2", Conditions{Process: 8}, unix.EIO)
-	wantReport(t, operator, 0, 0, Holder{7, 3})
+	wantReport(t, operator, 0, 0, Holder{Process: 7, Units: 3})
 	wantError(t, "Close", client.Close(), unix.EIO)
 	wantReport(t, operator, 0, 0)
 }
@@ -169,7 +169,7 @@ func TestNothingIsLockedWhileARemoteMemoryIsAsked(t *testing.T) {
 			wantNoError(t, "what others do", receive(t, "the others", others))
 			report, err := operator.Report()
 			wantNoError(t, "Report", err)
-			if last := report.Holders[len(report.Holders)-1]; last != (Holder{2, 2}) {
+			if last := report.Holders[len(report.Holders)-1]; last != (Holder{Process: 2, Units: 2}) {
 				t.Errorf("the other is reported as %+v", last)
 			}
 			close(gate.opened)

@@ -18,7 +18,8 @@ type Report struct {
 
 // Holder is an open file that holds units.
 type Holder struct {
-	Process int // that acquired them: the id of a process or thread
+	Process int    // that acquired them
+	Command string // that it ran then
 	Units   uint64
 }
 
@@ -57,7 +58,9 @@ func (o *Operator) report() (Report, error) {
 func (o *Operator) holders() []Holder {
 	var holders []Holder
 	for client := range o.holding {
-		holders = append(holders, Holder{Process: client.process, Units: client.held})
+		holder := client.holder
+		holder.Units = client.held
+		holders = append(holders, holder)
 	}
 	slices.SortFunc(holders, func(a, b Holder) int {
 		return cmp.Or(cmp.Compare(a.Process, b.Process), cmp.Compare(a.Units, b.Units))
@@ -68,8 +71,7 @@ func (o *Operator) holders() []Holder {
 // Surroundings are what a report's reader wants to know besides, and what others than an operator find out.
 type Surroundings struct {
 	Created time.Time
-	Stuck   string                                     // yes, no or unknown
-	Command func(process int) (id int, command string) // of a holder: its process, and what it runs
+	Stuck   string // yes, no or unknown
 }
 
 // Text is the report as it is read: lines of "key: value".
@@ -93,8 +95,7 @@ func (r *Report) Text(around Surroundings) string {
 	line("created", around.Created.UTC().Format(time.RFC3339Nano))
 	line("held", strconv.FormatUint(r.Held(), 10))
 	for _, holder := range r.Holders {
-		process, command := around.Command(holder.Process)
-		line("holder", fmt.Sprintf("pid %d, units %d, command %s", process, holder.Units, strconv.Quote(command)))
+		line("holder", fmt.Sprintf("pid %d, units %d, command %s", holder.Process, holder.Units, strconv.Quote(holder.Command)))
 	}
 	line("stuck", around.Stuck)
 	return text.String()

@@ -66,12 +66,14 @@ func TestReportText(t *testing.T) {
 	around := Surroundings{
 		Created: time.Date(2026, 11, 23, 5, 30, 16, 123456789, time.FixedZone("", 3600)),
 		Stuck:   "no",
-		Command: func(process int) (int, string) { return process + 1, fmt.Sprintf("a \"b\"\n%d", process) },
 	}
 	o := newOperated(t, 5)
 	first, second := o.operator.NewClient(), o.operator.NewClient()
-	wantDone(t, first, "acquire 2", Conditions{Process: 20})
-	wantDone(t, second, "acquire", Conditions{Process: 10})
+	describe := func(process int) Holder {
+		return Holder{Process: process + 1, Command: fmt.Sprintf("a \"b\"\n%d", process)}
+	}
+	wantDone(t, first, "acquire 2", Conditions{Process: 20, Describe: describe})
+	wantDone(t, second, "acquire", Conditions{Process: 10, Describe: describe})
 	wantText(t, o.operator, around, "value: 2\nwaiters: 0\nstate: ok\nlayout: glibc\ninitial: 5\ncreated: 2026-11-23T04:30:16.123456789Z\n"+
 		"held: 3\nholder: pid 11, units 1, command \"a \\\"b\\\"\\n10\"\nholder: pid 21, units 2, command \"a \\\"b\\\"\\n20\"\nstuck: no\n")
 	wantNoError(t, "Resize", o.region.Resize(7))

@@ -51,9 +51,10 @@ func (w *Waiter) Leave() error {
 	return w.passOn(content{before.layout, before.words.left()})
 }
 
-// Sleep returns when there are units to be taken, at least 1, or when it is worth looking: after a wake, for instance. It takes an
-// operating system thread while it sleeps. Error: EINTR when cancellation is used.
-func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation) error {
+// Sleep returns when there are units to be taken, at least 1, or when it is worth looking: after a wake, for instance. It reports
+// whether somebody may have posted since settled was called, which is right before it sleeps, and may be nil. It takes an operating
+// system thread while it sleeps. Error: EINTR when cancellation is used.
+func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation, settled func()) (changed bool, err error) {
 	const doing = "waiting for a semaphore"
 	w.restIfBusy()
 	before, err := w.semaphore.change(doing, func(layout Layout, found words) (words, error) {
@@ -63,37 +64,46 @@ func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation) error 
 		return layout.awaited(found), nil
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	value := before.layout.value(before.words)
 	if value >= units {
-		return nil
+		return false, nil
 	}
 	expected := before.words.futex()
 	if value == 0 {
 		expected = before.layout.awaited(before.words).futex()
 	} else if err := w.passOn(content{before.layout, before.words.left()}); err != nil {
-		return err // there are fewer units than this waiter wants, but others may want fewer
+		return false, err // there are fewer units than this waiter wants, but others may want fewer
 	}
 	w.woken = false
 	timeout := mmapcore.NoTimeout
 	if found, ok := before.layout.(musl); ok && (found.mark == markUnknown || value > 0) {
 		timeout = w.look
 	}
+	if settled != nil {
+		settled()
+	}
 	err = w.semaphore.mapping.FutexWaitCancelable(wordsOffset, expected, timeout, cancellation)
 	switch {
 	case err == nil, errors.Is(err, unix.EAGAIN):
 		w.wakings++
 		w.woken = true
-		return nil
+		return true, nil
 	case errors.Is(err, unix.ETIMEDOUT):
 		w.look = min(2*w.look, lastLook)
-		return nil
+		return w.differs(expected), nil
 	case errors.Is(err, mmapcore.ErrCanceled):
 		w.woken = true // a wake may have come with it
-		return fmt.Errorf("%s: %w", doing, unix.EINTR)
+		return true, fmt.Errorf("%s: %w", doing, unix.EINTR)
 	}
-	return fmt.Errorf("%s: %w", doing, asInvalid(err))
+	return false, fmt.Errorf("%s: %w", doing, asInvalid(err))
+}
+
+// differs says whether the value's word is another than was slept on.
+func (w *Waiter) differs(expected uint32) bool {
+	word, err := w.semaphore.mapping.Load32(wordsOffset)
+	return err != nil || word != expected
 }
 
 // passOn wakes another waiter if there is a unit left: a wake that this one got may have been the other's. left are the words

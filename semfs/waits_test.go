@@ -48,7 +48,7 @@ func (s *Semaphore) await(cancellation *mmapcore.Cancellation, timeout time.Dura
 	for {
 		err := try()
 		if errors.Is(err, unix.EAGAIN) {
-			if err = waiter.Sleep(1, cancellation); err == nil {
+			if _, err = waiter.Sleep(1, cancellation, nil); err == nil {
 				continue
 			}
 		}
