@@ -26,7 +26,7 @@ const helperStarts = 3
 // its own mount. The process is started when it is first needed, and again when it has died.
 //
 // All methods may be called concurrently; close once, when no other is running. An operation fails with the errno that it met
-// (see semfs.Semaphore); ENOENT or ESTALE when the path does not lead to the inode, which leaves everything as it was; and EIO
+// (see semfs.Semaphore); ENOENT or ESTALE when the semaphore is not there, which leaves everything as it was; and EIO
 // when the process died or was ended because it took too long, which leaves open whether the operation was done. None may be
 // asked for by what the kernel must have answered before the helper can go on: LOOKUP, OPEN, READ and WRITE of its pages, GETATTR;
 // and SETATTR with a size, during which the kernel writes no pages back.
@@ -34,6 +34,7 @@ type helper struct {
 	log      hclog.Logger                    // immutable
 	command  func(socket *os.File) *exec.Cmd // immutable
 	patience time.Duration                   // immutable
+	byHandle bool                            // it may open files by handle; immutable
 
 	mu      sync.Mutex
 	current *helperLink // to the process that runs; nil when none does; guarded by mu
@@ -43,10 +44,10 @@ type helper struct {
 }
 
 // newHelper returns the helper of the mount at a path, whose files have that st_dev.
-func newHelper(mountpoint string, device uint64, log hclog.Logger) *helper {
+func newHelper(mountpoint string, device uint64, byHandle bool, log hclog.Logger) *helper {
 	log = log.Named("semaphore-helper")
 	command := func(socket *os.File) *exec.Cmd { return helperCommand(mountpoint, device, socket, log) }
-	return &helper{log: log, command: command, patience: helperPatience}
+	return &helper{log: log, command: command, patience: helperPatience, byHandle: byHandle}
 }
 
 func helperCommand(mountpoint string, device uint64, socket *os.File, log hclog.Logger) *exec.Cmd {
@@ -63,26 +64,26 @@ func helperCommand(mountpoint string, device uint64, socket *os.File, log hclog.
 }
 
 // Post adds units to a semaphore.
-func (h *helper) Post(path string, inode uint64, units uint32) error {
-	_, err := h.call(helperRequest{operation: helperPost, path: path, inode: inode, value: units})
+func (h *helper) Post(target helperTarget, units uint32) error {
+	_, err := h.call(helperRequest{operation: helperPost, target: target, value: units})
 	return err
 }
 
 // Take takes units from a semaphore, or fails with EAGAIN: it never waits for them.
-func (h *helper) Take(path string, inode uint64, units uint32) error {
-	_, err := h.call(helperRequest{operation: helperTake, path: path, inode: inode, value: units})
+func (h *helper) Take(target helperTarget, units uint32) error {
+	_, err := h.call(helperRequest{operation: helperTake, target: target, value: units})
 	return err
 }
 
 // Set makes the number of a semaphore's units value.
-func (h *helper) Set(path string, inode uint64, value uint32) error {
-	_, err := h.call(helperRequest{operation: helperSet, path: path, inode: inode, value: value})
+func (h *helper) Set(target helperTarget, value uint32) error {
+	_, err := h.call(helperRequest{operation: helperSet, target: target, value: value})
 	return err
 }
 
 // State looks at a semaphore.
-func (h *helper) State(path string, inode uint64) (semfs.State, error) {
-	answer, err := h.call(helperRequest{operation: helperState, path: path, inode: inode})
+func (h *helper) State(target helperTarget) (semfs.State, error) {
+	answer, err := h.call(helperRequest{operation: helperState, target: target})
 	return answer.state, err
 }
 
@@ -97,8 +98,8 @@ func (h *helper) has(thread uint32) bool {
 }
 
 func (h *helper) call(request helperRequest) (helperAnswer, error) {
-	if len(request.path) >= unix.PathMax {
-		return helperAnswer{}, fmt.Errorf("a path of %d bytes: %w", len(request.path), unix.ENAMETOOLONG)
+	if length := len(request.target.path); length >= unix.PathMax {
+		return helperAnswer{}, fmt.Errorf("a path of %d bytes: %w", length, unix.ENAMETOOLONG)
 	}
 	var err error
 	for range helperStarts {

@@ -13,7 +13,7 @@ import (
 func TestHelperMemory(t *testing.T) {
 	h := newHelped(t)
 	inode := h.makeSemaphore("sem.a", semfs.Glibc, 1)
-	memory := &helperMemory{helper: h.helper, inode: inode, path: func() (string, error) { return "sem.a", nil }}
+	memory := &helperMemory{helper: h.helper, find: func() (helperTarget, error) { return by("sem.a", inode), nil }}
 	for _, err := range []error{memory.Post(5), memory.Take(2), memory.Post(1)} {
 		if err != nil {
 			t.Error(err)
@@ -37,7 +37,7 @@ func TestHelperMemoryFollowsRenames(t *testing.T) {
 	names := []string{"sem.0", "sem.1", "sem.2", "sem.3"}
 	at := func(number int) string { return filepath.Join(h.root, names[number]) }
 	found := 0
-	memory := &helperMemory{helper: h.helper, inode: inode, path: func() (string, error) {
+	memory := &helperMemory{helper: h.helper, find: func() (helperTarget, error) {
 		name := names[found]
 		if found+1 < len(names) {
 			if err := os.Rename(at(found), at(found+1)); err != nil {
@@ -48,7 +48,7 @@ func TestHelperMemoryFollowsRenames(t *testing.T) {
 			}
 			found++
 		}
-		return name, nil
+		return by(name, inode), nil
 	}}
 	if err := memory.Post(1); err != nil {
 		t.Error(err)
@@ -60,15 +60,15 @@ func TestHelperMemoryGivesUp(t *testing.T) {
 	h := newHelped(t)
 	inode := h.makeSemaphore("sem.a", semfs.Glibc, 0)
 	asked := 0
-	memory := &helperMemory{helper: h.helper, inode: inode, path: func() (string, error) {
+	memory := &helperMemory{helper: h.helper, find: func() (helperTarget, error) {
 		asked++
-		return "sem.elsewhere", nil
+		return by("sem.elsewhere", inode), nil
 	}}
 	wantErrno(t, "Post", memory.Post(1), unix.ENOENT)
 	if asked != mostRenames {
 		t.Errorf("the path was asked for %d times", asked)
 	}
-	nameless := &helperMemory{helper: h.helper, inode: inode, path: func() (string, error) { return "", unix.ENOENT }}
+	nameless := &helperMemory{helper: h.helper, find: func() (helperTarget, error) { return helperTarget{}, unix.ENOENT }}
 	wantErrno(t, "Set of what has no name", nameless.Set(1), unix.ENOENT)
 	_, err := nameless.State()
 	wantErrno(t, "State of what has no name", err, unix.ENOENT)

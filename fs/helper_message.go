@@ -19,29 +19,36 @@ const (
 	helperSet
 )
 
+// helperTarget says which semaphore is meant.
+type helperTarget struct {
+	node       uint64 // its id, which is st_ino in the mount
+	generation uint32 // of the node
+	path       string // a name of it, relative to the mount's root; empty: it is to be opened by its file handle
+}
+
 // helperRequest asks for one operation.
 type helperRequest struct {
 	number    uint64 // comes back with the answer
-	inode     uint64 // what the path must lead to
 	operation uint32
 	value     uint32 // units, or the value to set
-	path      string // relative to the mount's root
+	target    helperTarget
 }
 
 const (
-	helperRequestSize = 24 // without the path
+	helperRequestSize = 32 // without the path
 	helperAnswerSize  = 32 // without the text
 	helperMessageSize = helperRequestSize + unix.PathMax
 	helperTextSize    = helperMessageSize - helperAnswerSize
 )
 
 func (r *helperRequest) encode() []byte {
-	data := make([]byte, helperRequestSize, helperRequestSize+len(r.path))
+	data := make([]byte, helperRequestSize, helperRequestSize+len(r.target.path))
 	le.PutUint64(data[0:], r.number)
-	le.PutUint64(data[8:], r.inode)
-	le.PutUint32(data[16:], r.operation)
-	le.PutUint32(data[20:], r.value)
-	return append(data, r.path...)
+	le.PutUint64(data[8:], r.target.node)
+	le.PutUint32(data[16:], r.target.generation)
+	le.PutUint32(data[20:], r.operation)
+	le.PutUint32(data[24:], r.value)
+	return append(data, r.target.path...)
 }
 
 func parseHelperRequest(data []byte) (r helperRequest, err error) {
@@ -50,10 +57,11 @@ func parseHelperRequest(data []byte) (r helperRequest, err error) {
 	}
 	return helperRequest{
 		number:    le.Uint64(data[0:]),
-		inode:     le.Uint64(data[8:]),
-		operation: le.Uint32(data[16:]),
-		value:     le.Uint32(data[20:]),
-		path:      string(data[helperRequestSize:]),
+		operation: le.Uint32(data[20:]),
+		value:     le.Uint32(data[24:]),
+		target: helperTarget{
+			node: le.Uint64(data[8:]), generation: le.Uint32(data[16:]), path: string(data[helperRequestSize:]),
+		},
 	}, nil
 }
 

@@ -10,7 +10,10 @@ import (
 )
 
 func TestHelperMessages(t *testing.T) {
-	request := helperRequest{number: 1 << 60, inode: 1<<64 - 1, operation: helperSet, value: semfs.MaxValue, path: "sem.\xff \x00"}
+	request := helperRequest{
+		number: 1 << 60, operation: helperSet, value: semfs.MaxValue,
+		target: helperTarget{node: 1<<64 - 1, generation: 1<<32 - 1, path: "sem.\xff \x00"},
+	}
 	if got, err := parseHelperRequest(request.encode()); err != nil || got != request {
 		t.Errorf("%+v came as %+v, %v", request, got, err)
 	}
@@ -32,7 +35,7 @@ func TestHelperMessages(t *testing.T) {
 
 // FuzzHelperMessages feeds both ends arbitrary messages: they are refused, or mean the same when sent again.
 func FuzzHelperMessages(f *testing.F) {
-	f.Add((&helperRequest{number: 1, path: "sem.a"}).encode())
+	f.Add((&helperRequest{number: 1, target: by("sem.a", 2)}).encode())
 	f.Add((&helperAnswer{number: 1, state: semfs.State{Layout: semfs.Musl}}).encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if request, err := parseHelperRequest(data); err == nil {

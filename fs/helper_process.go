@@ -45,6 +45,10 @@ func RunSemaphoreHelper() {
 // Who writes to a semaphore holds the lock of its inode in the kernel while the helper works for that write. So nothing here may
 // take it: not open without O_TRUNC, mmap and page faults, nor close and munmap as long as the daemon answers FLUSH with ENOSYS or
 // opens with openNoFlush. What they ask of the daemon is served by others of its goroutines.
+//
+// Nor may it take the lock of a directory, since unlink, link and rename hold that while they wait for the inode's. Opening by
+// file handle takes none. Opening by a path does when the kernel has forgotten the name; then the daemon gives up after a while,
+// which ends the write and with it the knot.
 type helperProcess struct {
 	root   string // the mountpoint
 	device uint64 // st_dev of the mount
@@ -90,7 +94,7 @@ func (p *helperProcess) answer(request *helperRequest) helperAnswer {
 
 // operate does one operation. When it returns, nothing of the mount is held.
 func (p *helperProcess) operate(request *helperRequest) (state semfs.State, err error) {
-	descriptor, err := p.open(request.path, request.inode)
+	descriptor, err := p.open(&request.target)
 	if err != nil {
 		return state, err
 	}
@@ -114,36 +118,76 @@ func (p *helperProcess) operate(request *helperRequest) (state semfs.State, err 
 	return state, fmt.Errorf("operation %d of the helper: %w", request.operation, unix.EINVAL)
 }
 
-// open opens a file of the mount by its path, if that leads to the inode; else ENOENT, or ESTALE for another inode.
-func (p *helperProcess) open(path string, inode uint64) (int, error) {
-	root, err := p.openRoot()
+// open opens a file of the mount. ESTALE, or by a path ENOENT, when the target is not there any more.
+func (p *helperProcess) open(target *helperTarget) (int, error) {
+	flags := unix.O_PATH
+	if target.path == "" {
+		flags = unix.O_RDONLY // open_by_handle_at(2) takes no other
+	}
+	root, err := p.openRoot(flags)
 	if err != nil {
 		return -1, err
 	}
 	defer unix.Close(root)
-	descriptor, err := openBeneath(root, path)
-	switch {
-	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EXDEV),
-		errors.Is(err, unix.ENXIO): // a symbolic link, a directory, another mount, a socket
-		return -1, fmt.Errorf("opening %q in the mount: %w: %w", path, unix.ESTALE, err)
-	case err != nil:
-		return -1, fmt.Errorf("opening %q in the mount: %w", path, err)
+	descriptor, err := target.open(root)
+	if err != nil {
+		return -1, err
 	}
-	var stat unix.Stat_t
-	if err := unix.Fstat(descriptor, &stat); err != nil {
+	if err := p.check(descriptor, target); err != nil {
 		_ = unix.Close(descriptor)
-		return -1, fmt.Errorf("looking at %q in the mount: %w", path, err)
-	}
-	if stat.Ino != inode || stat.Dev != p.device || stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		_ = unix.Close(descriptor)
-		return -1, fmt.Errorf("%q leads to inode %d of mode %o, not to the file %d: %w", path, stat.Ino, stat.Mode, inode, unix.ESTALE)
+		return -1, err
 	}
 	return descriptor, nil
 }
 
+// helperOpenFlags let the helper operate, and not wait for whoever opens the other end of a FIFO.
+const helperOpenFlags = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+
+// open opens what is meant, or something else that a path leads to.
+func (t *helperTarget) open(root int) (int, error) {
+	if t.path == "" {
+		return t.openByHandle(root)
+	}
+	descriptor, err := openBeneath(root, t.path)
+	switch {
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EXDEV),
+		errors.Is(err, unix.ENXIO): // a symbolic link, a directory, another mount, a socket
+		return -1, fmt.Errorf("opening %q in the mount: %w: %w", t.path, unix.ESTALE, err)
+	case err != nil:
+		return -1, fmt.Errorf("opening %q in the mount: %w", t.path, err)
+	}
+	return descriptor, nil
+}
+
+// openByHandle opens a file by the handle that the kernel gives files of FUSE mounts: FILEID_INO64_GEN of its exportfs.h, and the
+// node's id, upper half first, and generation.
+func (t *helperTarget) openByHandle(root int) (int, error) {
+	const inode64AndGeneration = 0x81
+	handle := le.AppendUint32(nil, uint32(t.node>>32))
+	handle = le.AppendUint32(handle, uint32(t.node))
+	handle = le.AppendUint32(handle, t.generation)
+	descriptor, err := unix.OpenByHandleAt(root, unix.NewFileHandle(inode64AndGeneration, handle), helperOpenFlags)
+	if err != nil {
+		return -1, fmt.Errorf("opening node %d of generation %d in the mount by its handle: %w", t.node, t.generation, err)
+	}
+	return descriptor, nil
+}
+
+// check fails with ESTALE when something else is open than what is meant.
+func (p *helperProcess) check(descriptor int, target *helperTarget) error {
+	var stat unix.Stat_t
+	if err := unix.Fstat(descriptor, &stat); err != nil {
+		return fmt.Errorf("looking at node %d in the mount: %w", target.node, err)
+	}
+	if stat.Ino != target.node || stat.Dev != p.device || stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return fmt.Errorf("%q leads to inode %d of mode %o, not to the file %d: %w", target.path, stat.Ino, stat.Mode, target.node, unix.ESTALE)
+	}
+	return nil
+}
+
 // openRoot opens the mount's root, or fails with ESTALE if the mount is not where it was.
-func (p *helperProcess) openRoot() (int, error) {
-	root, err := unix.Open(p.root, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+func (p *helperProcess) openRoot(flags int) (int, error) {
+	root, err := unix.Open(p.root, flags|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("opening the root of the mount: %w", err)
 	}
@@ -159,11 +203,10 @@ func (p *helperProcess) openRoot() (int, error) {
 	return root, nil
 }
 
-// openBeneath opens a file for reading and writing by a path that stays below the root, on the same mount, and follows no link. It
-// does not wait for whoever opens the other end of a FIFO.
+// openBeneath opens a file for reading and writing by a path that stays below the root, on the same mount, and follows no link.
 func openBeneath(root int, path string) (int, error) {
 	how := unix.OpenHow{
-		Flags: unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC,
+		Flags: helperOpenFlags,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS |
 			unix.RESOLVE_NO_XDEV,
 	}

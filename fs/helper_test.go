@@ -51,10 +51,13 @@ func newHelped(t *testing.T) *helped {
 	t.Helper()
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each process ends a second late under the race detector
 	h := &helped{t: t, root: t.TempDir(), text: &guardedBuffer{}}
-	h.helper = newHelper(h.root, deviceOf(t, h.root), hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: h.text}))
+	h.helper = newHelper(h.root, deviceOf(t, h.root), false, hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: h.text}))
 	t.Cleanup(h.close)
 	return h
 }
+
+// by means a file by its name.
+func by(path string, inode uint64) helperTarget { return helperTarget{node: inode, path: path} }
 
 func deviceOf(t *testing.T, path string) uint64 {
 	t.Helper()
@@ -90,7 +93,7 @@ func (h *helped) makeSemaphore(name string, layout semfs.Layout, value uint32) u
 
 func (h *helped) wantValue(path string, inode uint64, want uint32) {
 	h.t.Helper()
-	state, err := h.State(path, inode)
+	state, err := h.State(by(path, inode))
 	if err != nil || state.Layout == nil || state.Value != want {
 		h.t.Errorf("the state is %+v (%v), want value %d", state, err, want)
 	}
@@ -108,7 +111,7 @@ func TestHelperOperates(t *testing.T) {
 	for _, layout := range []semfs.Layout{semfs.Glibc, semfs.Musl} {
 		name := "sem." + layout.String()
 		inode := h.makeSemaphore(name, layout, 3)
-		state, err := h.State(name, inode)
+		state, err := h.State(by(name, inode))
 		if want := (semfs.State{Layout: layout, Value: 3, Initial: 3, Noted: true}); err != nil || state != want {
 			t.Errorf("%v: the state is %+v (%v), want %+v", layout, state, err, want)
 		}
@@ -118,13 +121,13 @@ func TestHelperOperates(t *testing.T) {
 			errno unix.Errno
 			value uint32
 		}{
-			{"post", h.Post(name, inode, 4), 0, 7},
-			{"take", h.Take(name, inode, 5), 0, 2},
-			{"take too many", h.Take(name, inode, 3), unix.EAGAIN, 2},
-			{"set", h.Set(name, inode, semfs.MaxValue), 0, semfs.MaxValue},
-			{"post too many", h.Post(name, inode, 1), unix.EOVERFLOW, semfs.MaxValue},
-			{"set too many", h.Set(name, inode, semfs.MaxValue+1), unix.EINVAL, semfs.MaxValue},
-			{"set to nothing", h.Set(name, inode, 0), 0, 0},
+			{"post", h.Post(by(name, inode), 4), 0, 7},
+			{"take", h.Take(by(name, inode), 5), 0, 2},
+			{"take too many", h.Take(by(name, inode), 3), unix.EAGAIN, 2},
+			{"set", h.Set(by(name, inode), semfs.MaxValue), 0, semfs.MaxValue},
+			{"post too many", h.Post(by(name, inode), 1), unix.EOVERFLOW, semfs.MaxValue},
+			{"set too many", h.Set(by(name, inode), semfs.MaxValue+1), unix.EINVAL, semfs.MaxValue},
+			{"set to nothing", h.Set(by(name, inode), 0), 0, 0},
 		} {
 			if step.errno == 0 && step.err != nil || step.errno != 0 && (step.err == nil || errnoOf(step.err) != step.errno) {
 				t.Errorf("%v: %s: %v, want %v", layout, step.name, step.err, step.errno)
@@ -137,11 +140,11 @@ func TestHelperOperates(t *testing.T) {
 func TestHelperOnWhatIsNoSemaphore(t *testing.T) {
 	h := newHelped(t)
 	inode := h.make("sem.none", []byte("text"))
-	state, err := h.State("sem.none", inode)
+	state, err := h.State(by("sem.none", inode))
 	if err != nil || state.Layout != nil || state.Invalid != "the file has 4 bytes, not 32" {
 		t.Errorf("the state is %+v, %v", state, err)
 	}
-	wantErrno(t, "Post", h.Post("sem.none", inode, 1), unix.EINVAL)
+	wantErrno(t, "Post", h.Post(by("sem.none", inode), 1), unix.EINVAL)
 	content, err := os.ReadFile(filepath.Join(h.root, "sem.none"))
 	if err != nil || string(content) != "text" {
 		t.Errorf("the file holds %q (%v)", content, err)
@@ -184,11 +187,10 @@ func TestHelperRefusesOtherPaths(t *testing.T) {
 		{"fifo", inodeOf("fifo"), unix.ESTALE},
 		{"../outside", outside, unix.ESTALE},
 		{at("sem.a"), inode, unix.ESTALE},
-		{"", inode, unix.ENOENT},
 		{strings.Repeat("x", 256), inode, unix.ENAMETOOLONG},
 		{strings.Repeat("x/", 4000), inode, unix.ENAMETOOLONG},
 	} {
-		wantErrno(t, c.path, h.Post(c.path, c.inode, 1), c.want)
+		wantErrno(t, c.path, h.Post(by(c.path, c.inode), 1), c.want)
 	}
 	h.wantValue("directory/again", inode, 1)
 }
@@ -196,12 +198,12 @@ func TestHelperRefusesOtherPaths(t *testing.T) {
 func TestHelperMissesTheMount(t *testing.T) {
 	h := newHelped(t)
 	inode := h.makeSemaphore("sem.a", semfs.Glibc, 1)
-	elsewhere := newHelper(h.root, deviceOf(t, "/proc"), hclog.NewNullLogger())
+	elsewhere := newHelper(h.root, deviceOf(t, "/proc"), false, hclog.NewNullLogger())
 	defer elsewhere.close()
-	wantErrno(t, "Post where another device is", elsewhere.Post("sem.a", inode, 1), unix.ESTALE)
-	nowhere := newHelper(h.root+"/none", deviceOf(t, h.root), hclog.NewNullLogger())
+	wantErrno(t, "Post where another device is", elsewhere.Post(by("sem.a", inode), 1), unix.ESTALE)
+	nowhere := newHelper(h.root+"/none", deviceOf(t, h.root), false, hclog.NewNullLogger())
 	defer nowhere.close()
-	wantErrno(t, "Post where nothing is", nowhere.Post("sem.a", inode, 1), unix.ENOENT)
+	wantErrno(t, "Post where nothing is", nowhere.Post(by("sem.a", inode), 1), unix.ENOENT)
 	h.wantValue("sem.a", inode, 1)
 }
 
@@ -223,7 +225,7 @@ func TestHelperWakesWaiters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	state, err := h.State("sem.a", inode)
+	state, err := h.State(by("sem.a", inode))
 	if err != nil || state.Waiters != 1 {
 		t.Errorf("the state is %+v, %v", state, err)
 	}
@@ -235,7 +237,7 @@ func TestHelperWakesWaiters(t *testing.T) {
 		_, err := waiter.Sleep(1, limit, nil)
 		woken <- err
 	}()
-	if err := h.Post("sem.a", inode, 1); err != nil {
+	if err := h.Post(by("sem.a", inode), 1); err != nil {
 		t.Error(err)
 	}
 	if err := <-woken; err != nil {
@@ -255,7 +257,7 @@ func TestHelperIsAskedByMany(t *testing.T) {
 	for range many {
 		all.Go(func() {
 			for range rounds {
-				if err := errors.Join(h.Post("sem.a", inode, 3), h.Take("sem.a", inode, 2)); err != nil {
+				if err := errors.Join(h.Post(by("sem.a", inode), 3), h.Take(by("sem.a", inode), 2)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -281,7 +283,7 @@ func TestHelperIsStartedWhenNeeded(t *testing.T) {
 	if h.process() != 0 {
 		t.Error("a process runs that nobody needed yet")
 	}
-	if err := h.Post("sem.a", inode, 1); err != nil {
+	if err := h.Post(by("sem.a", inode), 1); err != nil {
 		t.Fatal(err)
 	}
 	first := h.process()
@@ -298,7 +300,7 @@ func TestHelperIsStartedWhenNeeded(t *testing.T) {
 		case <-time.After(lateness):
 			t.Fatal("the end of the process is not noticed")
 		}
-		if err := h.Post("sem.a", inode, 1); err != nil {
+		if err := h.Post(by("sem.a", inode), 1); err != nil {
 			t.Errorf("after the process was killed: %v", err)
 		}
 		h.wantValue("sem.a", inode, uint32(round)+2)
@@ -311,7 +313,7 @@ func TestHelperIsStartedWhenNeeded(t *testing.T) {
 func TestHelperEnds(t *testing.T) {
 	h := newHelped(t)
 	inode := h.makeSemaphore("sem.a", semfs.Glibc, 0)
-	if err := h.Post("sem.a", inode, 1); err != nil {
+	if err := h.Post(by("sem.a", inode), 1); err != nil {
 		t.Fatal(err)
 	}
 	process := h.process()
@@ -319,7 +321,7 @@ func TestHelperEnds(t *testing.T) {
 	if err := unix.Kill(process, 0); err != unix.ESRCH {
 		t.Errorf("process %d is still there: %v", process, err)
 	}
-	wantErrno(t, "Post after the end", h.Post("sem.a", inode, 1), unix.ENODEV)
+	wantErrno(t, "Post after the end", h.Post(by("sem.a", inode), 1), unix.ENODEV)
 	if text := h.text.String(); strings.Contains(text, "[WARN]") || strings.Contains(text, "[ERROR]") {
 		t.Errorf("the log complains:\n%s", text)
 	}
@@ -356,7 +358,7 @@ func TestHelperKnowsItsThreads(t *testing.T) {
 	if h.has(uint32(os.Getpid())) {
 		t.Error("a thread is its own before it runs")
 	}
-	if err := h.Post("sem.a", inode, 1); err != nil {
+	if err := h.Post(by("sem.a", inode), 1); err != nil {
 		t.Fatal(err)
 	}
 	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", h.process()))

@@ -81,7 +81,8 @@ func (f *Filesystem) start(device int, mountpoint string, options Options, privi
 		if err != nil {
 			return err
 		}
-		f.helper = newHelper(mountpoint, number, f.log)
+		byHandle := agreed.grants(initExportSupport) && inInitialUserNamespace() && hasCapability(unix.CAP_DAC_READ_SEARCH)
+		f.helper = newHelper(mountpoint, number, byHandle, f.log)
 	}
 	return f.attach(device, agreed)
 }

@@ -31,6 +31,15 @@ func (t *Tree) Path(id uint64) (string, error) {
 	return name, nil
 }
 
+// Generation returns what tells a node from those that had its id before it.
+func (t *Tree) Generation(id uint64) (uint32, error) {
+	node := t.node(id)
+	if node == nil {
+		return 0, fmt.Errorf("node %d: %w", id, unix.ESTALE)
+	}
+	return node.generation, nil
+}
+
 // knownPath returns the path that the kernel knows of an open inode, which may lead nowhere or elsewhere by now.
 func (t *Tree) knownPath(descriptor int) (path string, known bool) {
 	root, err := linkOf(t.store.Root())

@@ -33,7 +33,12 @@ func TestPath(t *testing.T) {
 		w.wantPath(t, file.ID, "renamed/moved")
 		wantNoError(t, "Unlink", w.tree.Unlink(directory.ID, "moved"))
 		w.wantNoPath(t, file.ID)
-		_, err := w.tree.Path(4711)
+		if generation, err := w.tree.Generation(file.ID); err != nil || generation != file.Generation {
+			t.Errorf("the generation is %d (%v), not %d", generation, err, file.Generation)
+		}
+		_, err := w.tree.Generation(4711)
+		wantError(t, "finding the generation of an unknown node", err, unix.ESTALE)
+		_, err = w.tree.Path(4711)
 		wantError(t, "finding the path of an unknown node", err, unix.ESTALE)
 	})
 }
