@@ -54,8 +54,12 @@ func (f *Filesystem) dropPages(node fuse.NodeID, offset, length int64) {
 
 func (f *Filesystem) write(r *fuse.WriteRequest) {
 	handle, err := f.handles.file(uint64(r.Handle))
-	if err == nil && handle.semaphore != nil && r.Flags&fuse.WriteCache == 0 {
-		f.writeSemaphore(r, handle)
+	if err == nil && handle.semaphore != nil {
+		if r.Flags&fuse.WriteCache == 0 {
+			f.writeSemaphore(r, handle)
+		} else {
+			f.writeBackSemaphore(r, handle)
+		}
 		return
 	}
 	if err == nil && r.Flags&writeKillPrivileges != 0 {

@@ -63,6 +63,10 @@ func (f *Filesystem) operatorOf(file *opened) (*semfs.Operator, error) {
 	if o.operator != nil {
 		return o.operator, nil
 	}
+	if f.helper != nil { // what is mapped is not the store's memory
+		o.operator = semfs.NewRemoteOperator(f.memoryOf(file.node))
+		return o.operator, nil
+	}
 	mapped, err := semfs.Open(file.object.Region())
 	if err != nil {
 		return nil, err
