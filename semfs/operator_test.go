@@ -374,8 +374,11 @@ func TestOperatorsUseNoProcessor(t *testing.T) {
 		interrupted := make(chan struct{})
 		var ended []<-chan outcome
 		for i := range 20 {
-			command := []string{"wait", "acquire 3", "timedwait 1000"}[i%3]
+			command := []string{"acquire 3", "acquire 2", "timedwait 1000"}[min(i, 2)] // each of the first turns the sleeper to it
 			ended = append(ended, o.start(o.operator.NewClient(), command, Conditions{Interrupted: interrupted}))
+			o.awaitQueued(t, i+1)
+		}
+		for i := range 20 {
 			wantNotReadable(t, o.operator, uint64(i), func() { t.Error("a poller is told") })
 		}
 		o.awaitQueued(t, 20)

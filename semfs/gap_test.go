@@ -1,0 +1,105 @@
+package semfs
+
+import (
+	"testing"
+
+	"shmfs/mmapcore"
+
+	"golang.org/x/sys/unix"
+)
+
+// gap is an operator whose sleeper is the test itself, so that anything can happen between its handing out and its sleep: the moment
+// at which a wake-up could be lost.
+type gap struct {
+	operated
+	interrupted chan struct{}
+	told        chan struct{}
+	first       <-chan outcome // of one that waits for 3 units
+}
+
+func newGap(t *testing.T) *gap {
+	t.Helper()
+	o := newOperated(t, 0)
+	wantNoError(t, "begin", o.operator.sleepers.begin())
+	o.operator.attended, o.operator.kick = true, mmapcore.NewCancellation()
+	g := &gap{operated: o, interrupted: make(chan struct{}), told: make(chan struct{}, 4)}
+	g.first = g.wait(t, "acquire 3", 1)
+	return g
+}
+
+// wait begins a wait, which is the nth in the queue.
+func (g *gap) wait(t *testing.T, text string, nth int) <-chan outcome {
+	t.Helper()
+	ended := g.start(g.operator.NewClient(), text, Conditions{Interrupted: g.interrupted})
+	g.awaitQueued(t, nth)
+	return ended
+}
+
+func (g *gap) poll(t *testing.T) {
+	t.Helper()
+	wantNotReadable(t, g.operator, 1, func() { g.told <- struct{}{} })
+}
+
+func (g *gap) interrupt(t *testing.T) {
+	t.Helper()
+	close(g.interrupted)
+	g.awaitQueued(t, 0)
+}
+
+// Whatever comes between the sleeper's handing out and its sleep keeps it from sleeping, if there is something to be done.
+func TestNothingIsMissedBeforeTheSleep(t *testing.T) {
+	nothing := func(*testing.T, *gap) {}
+	post := func(units uint32) func(*testing.T, *gap) {
+		return func(t *testing.T, g *gap) { wantNoError(t, "Post", g.Post(units)) }
+	}
+	for name, moment := range map[string]struct {
+		before, between func(t *testing.T, g *gap)
+		told            int  // pollers, by the next round
+		over            bool // after that, nobody waits
+	}{
+		"units":                       {before: nothing, between: post(3), over: true},
+		"a unit for the second":       {before: func(t *testing.T, g *gap) { g.wait(t, "wait", 2) }, between: post(1)},
+		"units for the second":        {before: func(t *testing.T, g *gap) { g.wait(t, "acquire 2", 2) }, between: post(2)},
+		"a unit for a poller":         {before: func(t *testing.T, g *gap) { g.poll(t) }, between: post(1), told: 1},
+		"who wants less":              {before: post(1), between: func(t *testing.T, g *gap) { g.wait(t, "acquire 2", 2) }},
+		"a poller":                    {before: nothing, between: func(t *testing.T, g *gap) { g.poll(t) }},
+		"the last leaves":             {before: nothing, between: func(t *testing.T, g *gap) { g.interrupt(t) }, over: true},
+		"all leave":                   {before: func(t *testing.T, g *gap) { g.wait(t, "wait", 2) }, between: func(t *testing.T, g *gap) { g.interrupt(t) }, over: true},
+		"who wants less, and a unit":  {before: post(1), between: func(t *testing.T, g *gap) { g.wait(t, "acquire 2", 2); post(1)(t, g) }},
+		"the last poller, and others": {before: func(t *testing.T, g *gap) { g.poll(t); g.interrupt(t) }, between: func(_ *testing.T, g *gap) { g.operator.Unpoll(1) }, over: true},
+		"nonsense":                    {before: nothing, between: func(t *testing.T, g *gap) { wantNoError(t, "Resize", g.region.Resize(1)) }, over: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGap(t)
+			moment.before(t, g)
+			waiter, fewest, kick, ready := g.operator.handOut()
+			if waiter == nil || len(ready) != 0 {
+				t.Fatalf("the first round: waiter %v, %d are told", waiter, len(ready))
+			}
+			moment.between(t, g)
+			slept := make(chan error, 1)
+			go func() { slept <- waiter.Sleep(fewest, kick) }()
+			if err := receive(t, "the sleeper, which should not sleep", slept); err != nil && !isOneOf(err, unix.EINTR, unix.EINVAL) {
+				t.Fatalf("Sleep: %v", err)
+			}
+			again, _, kick, ready := g.operator.handOut()
+			if (again == nil) != moment.over || len(ready) != moment.told {
+				t.Fatalf("the second round: waiter %v, %d are told", again, len(ready))
+			}
+			if again == nil {
+				g.awaitQueued(t, 0)
+				return
+			}
+			if kick.Canceled() {
+				t.Error("the next sleep ends before it has begun")
+			}
+			g.operator.Unpoll(1)
+			g.operator.mu.Lock()
+			g.operator.queue.tellAll(unix.EINTR)
+			g.operator.mu.Unlock()
+			if last, _, _, _ := g.operator.handOut(); last != nil {
+				t.Error("somebody is left")
+			}
+		})
+	}
+}
