@@ -52,22 +52,29 @@ func TestNothingIsMissedBeforeTheSleep(t *testing.T) {
 	post := func(units uint32) func(*testing.T, *gap) {
 		return func(t *testing.T, g *gap) { wantNoError(t, "Post", g.Post(units)) }
 	}
+	second := func(text string) func(*testing.T, *gap) {
+		return func(t *testing.T, g *gap) { g.wait(t, text, 2) }
+	}
+	poll := func(t *testing.T, g *gap) { g.poll(t) }
+	leave := func(t *testing.T, g *gap) { g.interrupt(t) }
+	resize := func(t *testing.T, g *gap) { wantNoError(t, "Resize", g.region.Resize(1)) }
+	onlyPoll := func(t *testing.T, g *gap) { g.poll(t); g.interrupt(t) }
 	for name, moment := range map[string]struct {
 		before, between func(t *testing.T, g *gap)
 		told            int  // pollers, by the next round
 		over            bool // after that, nobody waits
 	}{
-		"units":                       {before: nothing, between: post(3), over: true},
-		"a unit for the second":       {before: func(t *testing.T, g *gap) { g.wait(t, "wait", 2) }, between: post(1)},
-		"units for the second":        {before: func(t *testing.T, g *gap) { g.wait(t, "acquire 2", 2) }, between: post(2)},
-		"a unit for a poller":         {before: func(t *testing.T, g *gap) { g.poll(t) }, between: post(1), told: 1},
-		"who wants less":              {before: post(1), between: func(t *testing.T, g *gap) { g.wait(t, "acquire 2", 2) }},
-		"a poller":                    {before: nothing, between: func(t *testing.T, g *gap) { g.poll(t) }},
-		"the last leaves":             {before: nothing, between: func(t *testing.T, g *gap) { g.interrupt(t) }, over: true},
-		"all leave":                   {before: func(t *testing.T, g *gap) { g.wait(t, "wait", 2) }, between: func(t *testing.T, g *gap) { g.interrupt(t) }, over: true},
-		"who wants less, and a unit":  {before: post(1), between: func(t *testing.T, g *gap) { g.wait(t, "acquire 2", 2); post(1)(t, g) }},
-		"the last poller, and others": {before: func(t *testing.T, g *gap) { g.poll(t); g.interrupt(t) }, between: func(_ *testing.T, g *gap) { g.operator.Unpoll(1) }, over: true},
-		"nonsense":                    {before: nothing, between: func(t *testing.T, g *gap) { wantNoError(t, "Resize", g.region.Resize(1)) }, over: true},
+		"units":                   {before: nothing, between: post(3), over: true},
+		"a unit for the second":   {before: second("wait"), between: post(1)},
+		"units for the second":    {before: second("acquire 2"), between: post(2)},
+		"a unit for a poller":     {before: poll, between: post(1), told: 1},
+		"who wants less":          {before: post(1), between: second("acquire 2")},
+		"who wants what is there": {before: post(1), between: func(t *testing.T, g *gap) { second("acquire 2")(t, g); post(1)(t, g) }},
+		"a poller":                {before: nothing, between: poll},
+		"the last leaves":         {before: nothing, between: leave, over: true},
+		"all leave":               {before: second("wait"), between: leave, over: true},
+		"the last poller leaves":  {before: onlyPoll, between: func(_ *testing.T, g *gap) { g.operator.Unpoll(1) }, over: true},
+		"nonsense":                {before: nothing, between: resize, over: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGap(t)
