@@ -128,7 +128,7 @@ func fill(t *testing.T, directory, program, methods string) filled {
 	t.Helper()
 	seed := strconv.Itoa(int(time.Now().UnixNano() % 1_000_000))
 	run := command(program, directory, strconv.Itoa(commitProcesses), strconv.Itoa(commitRounds), seed, methods)
-	output := rig.MustRun(t, directory, 2*time.Minute, run)
+	output := rig.MustRun(t, directory, 5*time.Minute, run)
 	t.Logf("seed %s, methods %s: %s", seed, methods, output)
 	var result filled
 	if _, err := fmt.Sscanf(output, "sigbus %d enospc %d bytes %d", &result.sigbus, &result.enospc, &result.bytes); err != nil {

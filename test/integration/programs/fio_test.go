@@ -33,7 +33,7 @@ func TestFioVerify(t *testing.T) {
 		report := filepath.Join(t.TempDir(), "report")
 		run := command(program, "--output-format=json", "--output="+report, "--directory="+directory, source(t, "verify.fio"))
 		run.Dir = filepath.Dir(report)
-		rig.MustRun(t, directory, 2*time.Minute, run)
+		rig.MustRun(t, directory, 5*time.Minute, run)
 		requireVerified(t, report)
 		removeAll(t, directory)
 	})

@@ -81,7 +81,7 @@ func entries(t *testing.T, directory string) []string {
 }
 
 // compileTimeout bounds one compiler's run, on a machine that does other work besides.
-const compileTimeout = 2 * time.Minute
+const compileTimeout = 5 * time.Minute
 
 // compile builds a program of testdata with a compiler and returns its path.
 func compile(t *testing.T, compiler, name string, flags ...string) string {

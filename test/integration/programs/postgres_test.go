@@ -191,7 +191,7 @@ func (p postgres) compareJoins(t *testing.T, mount string) {
 		}
 		sessions = append(sessions, p.command("psql", arguments...))
 	}
-	for _, ended := range rig.Run(t, mount, 2*time.Minute, sessions...) {
+	for _, ended := range rig.Run(t, mount, 5*time.Minute, sessions...) {
 		if ended.Err != nil || ended.Stdout != strings.Repeat(alone, 5) {
 			t.Errorf("parallel workers join to %q, %v, want %q each time\n%s", ended.Stdout, ended.Err, alone, ended.Stderr)
 		}

@@ -20,7 +20,7 @@ func TestPythonSynchronization(t *testing.T) {
 
 func python(t *testing.T, script string) {
 	t.Helper()
-	const timeout = 2 * time.Minute
+	const timeout = 5 * time.Minute
 	interpreter := rig.Program(t, "python3")
 	inEach(t, everywhere, func(t *testing.T, place place) {
 		directory := place.mount(t)
