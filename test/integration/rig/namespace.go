@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -77,12 +78,29 @@ func runInside(m *testing.M) int {
 	return m.Run()
 }
 
-// killNamespace ends every process in the mount namespace, which only the tests ever entered, and describes them.
+// killNamespace waits for the processes in the mount namespace, which only the tests ever entered, to end: what was told to end
+// may need a moment. It kills those that stay, and describes them.
 func killNamespace(namespace string) string {
 	own, err := os.Readlink("/proc/self/ns/mnt")
 	if err != nil || namespace == "" || namespace == own {
 		return fmt.Sprintf("unknown: the namespace is %q, %v", namespace, err)
 	}
+	left := namespaceMembers(namespace)
+	for deadline := time.Now().Add(grace); len(left) > 0 && time.Now().Before(deadline); left = namespaceMembers(namespace) {
+		awaitExit(left[0], time.Until(deadline))
+	}
+	if len(left) == 0 {
+		return ""
+	}
+	text := describe(left)
+	for _, process := range left {
+		_ = unix.Kill(process, unix.SIGKILL)
+	}
+	return text
+}
+
+// namespaceMembers returns the processes in a mount namespace.
+func namespaceMembers(namespace string) []int {
 	var left []int
 	links, _ := filepath.Glob("/proc/[0-9]*/ns/mnt")
 	for _, link := range links {
@@ -94,12 +112,5 @@ func killNamespace(namespace string) string {
 			left = append(left, process)
 		}
 	}
-	if len(left) == 0 {
-		return ""
-	}
-	text := describe(left)
-	for _, process := range left {
-		_ = unix.Kill(process, unix.SIGKILL)
-	}
-	return text
+	return left
 }
