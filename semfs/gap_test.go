@@ -79,17 +79,20 @@ func TestNothingIsMissedBeforeTheSleep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := newGap(t)
 			moment.before(t, g)
-			waiter, fewest, kick, ready := g.operator.handOut()
+			waiter, fewest, kick, ready := g.operator.handOut(false)
 			if waiter == nil || len(ready) != 0 {
 				t.Fatalf("the first round: waiter %v, %d are told", waiter, len(ready))
 			}
 			moment.between(t, g)
 			slept := make(chan error, 1)
-			go func() { slept <- waiter.Sleep(fewest, kick) }()
+			go func() {
+				_, err := waiter.Sleep(fewest, kick, nil)
+				slept <- err
+			}()
 			if err := receive(t, "the sleeper, which should not sleep", slept); err != nil && !isOneOf(err, unix.EINTR, unix.EINVAL) {
 				t.Fatalf("Sleep: %v", err)
 			}
-			again, _, kick, ready := g.operator.handOut()
+			again, _, kick, ready := g.operator.handOut(true)
 			if (again == nil) != moment.over || len(ready) != moment.told {
 				t.Fatalf("the second round: waiter %v, %d are told", again, len(ready))
 			}
@@ -104,7 +107,7 @@ func TestNothingIsMissedBeforeTheSleep(t *testing.T) {
 			g.operator.mu.Lock()
 			g.operator.queue.tellAll(unix.EINTR)
 			g.operator.mu.Unlock()
-			if last, _, _, _ := g.operator.handOut(); last != nil {
+			if last, _, _, _ := g.operator.handOut(false); last != nil {
 				t.Error("somebody is left")
 			}
 		})
