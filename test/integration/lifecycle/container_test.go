@@ -19,9 +19,10 @@ func TestRootOfAUserNamespace(t *testing.T) {
 		! truncate -s 9M "$1/large" 2>/dev/null
 		"$0" mount -o remount,size=16M "$1"
 		truncate -s 9M "$1/large" && rm "$1/large" && stat -c %a "$1/link"
+		echo 3 > "$1/sem.jobs" && echo post > "$1/sem.jobs" && head -n 1 "$1/sem.jobs"
 		"$0" umount "$1"`
 	got := run(t, exec.Command("unshare", "-Urm", "--propagation", "private", "/bin/sh", "-c", script, program, directory, log))
-	if got.code != 0 || got.stdout != "text\n400\n" {
+	if got.code != 0 || got.stdout != "text\n400\nvalue: 4\n" {
 		t.Errorf("exit code %d, %q %s", got.code, got.stdout, got.stderr)
 	}
 	if text := readLog(t, log); !strings.Contains(text, "mode=cached") || !strings.Contains(text, "operation not permitted") {
