@@ -142,15 +142,6 @@ func awaitWaiters(t testing.TB, path string, want int) {
 	})
 }
 
-// awaitValue returns when there are that many units.
-func awaitValue(t testing.TB, path string, want int) {
-	t.Helper()
-	eventually(t, fmt.Sprintf("value: %d", want), func() (bool, any) {
-		s := look(t, path)
-		return s.value == strconv.Itoa(want), s
-	})
-}
-
 // echo does what a shell's `echo COMMANDS > PATH` does, which creates the semaphore if there is none.
 func (a *agent) echo(path, commands string) result {
 	a.t.Helper()
