@@ -86,13 +86,13 @@ func TestNothingIsMissedBeforeTheSleep(t *testing.T) {
 			moment.between(t, g)
 			slept := make(chan error, 1)
 			go func() {
-				_, err := waiter.Sleep(fewest, kick, nil)
+				_, err := waiter.Sleep(fewest, kick, g.operator.settle)
 				slept <- err
 			}()
 			if err := receive(t, "the sleeper, which should not sleep", slept); err != nil && !isOneOf(err, unix.EINTR, unix.EINVAL) {
 				t.Fatalf("Sleep: %v", err)
 			}
-			again, _, kick, ready := g.operator.handOut(true)
+			again, _, kick, ready := g.operator.handOut(false)
 			if (again == nil) != moment.over || len(ready) != moment.told {
 				t.Fatalf("the second round: waiter %v, %d are told", again, len(ready))
 			}
