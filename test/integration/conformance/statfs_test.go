@@ -110,6 +110,21 @@ func storePages(t *testing.T, dir string, free, blocks, freeSynced, blocksSynced
 	equal(t, f.stat(t).Blocks, blocksSynced*blocksPerPage, "st_blocks after stores and msync")
 }
 
+// storePagesCached is storePages in page-cache mode. Before msync nothing is certain: the kernel writes back when it likes.
+func storePagesCached(t *testing.T, dir string, freeSynced, blocksSynced int64) {
+	t.Helper()
+	f := create(t, dir+"/f")
+	f.truncate(t, int64(64*page))
+	before := statfs(t, dir)
+	memory := f.share(t, 64*page)
+	for p := range 20 {
+		memory[p*page] = 1
+	}
+	ok(t, unix.Msync(memory, unix.MS_SYNC), "msync")
+	equal(t, int64(before.Bfree-statfs(t, dir).Bfree), freeSynced, "pages used by stores after msync")
+	equal(t, f.stat(t).Blocks, blocksSynced*blocksPerPage, "st_blocks after stores and msync")
+}
+
 // reservePages reserves four pages behind a hole of one, punches two of them, and requires the pages used after each.
 func reservePages(t *testing.T, dir string, reserved, punched uint64) {
 	t.Helper()

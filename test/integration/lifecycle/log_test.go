@@ -83,7 +83,7 @@ func TestLogLinesInJSON(t *testing.T) {
 		t.Errorf("the line of the signal is %v", stop)
 	}
 	if messages["stopped"] == nil {
-		t.Error("there is no line of the stop")
+		t.Errorf("there is no line of the stop:\n%s", readLog(t, log))
 	}
 }
 
