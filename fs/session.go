@@ -90,7 +90,7 @@ func (f *Filesystem) goOn(err error) bool {
 	switch errno {
 	case unix.ENOENT, unix.EINTR, unix.EAGAIN: // the request was interrupted before it was read
 		return true
-	case unix.ENODEV:
+	case unix.ENODEV, unix.ECONNABORTED: // the latter when the end comes between taking a request and having read it
 		f.inflight.interruptAll() // nobody is left to wait for an answer
 		return false
 	}

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"io"
 	"sync"
 	"testing"
 
@@ -79,4 +80,25 @@ func TestWaitingIsCountedInOneStep(t *testing.T) {
 	}
 	close(stop)
 	sentAway.Wait()
+}
+
+// TestFailedReads tells the errors that end the mount in the ordinary way from those that are passed over and from those
+// that Serve returns.
+func TestFailedReads(t *testing.T) {
+	for err, want := range map[error]struct{ goesOn, broken bool }{
+		io.EOF:              {},
+		unix.ENODEV:         {},
+		unix.ECONNABORTED:   {}, // a request was taken when the end came
+		unix.ENOENT:         {goesOn: true},
+		unix.EINTR:          {goesOn: true},
+		unix.EAGAIN:         {goesOn: true},
+		io.ErrUnexpectedEOF: {goesOn: true},
+		unix.EIO:            {broken: true},
+	} {
+		f := newFakeKernel(t).f
+		goesOn := f.goOn(err)
+		if broken := f.broken.Load() != nil; goesOn != want.goesOn || broken != want.broken {
+			t.Errorf("after %v: goes on %t, broken %t, want %t and %t", err, goesOn, broken, want.goesOn, want.broken)
+		}
+	}
 }
