@@ -46,10 +46,10 @@ func (f *Filesystem) link(r *fuse.LinkRequest) {
 		f.fail(r, fmt.Errorf("linking a semaphore that is not initialised yet: %w", unix.EINVAL))
 		return
 	}
-	entry, err := f.tree.Link(node, uint64(r.Node), r.NewName)
-	if err == nil && isSemaphore(uint64(r.Node), r.NewName, &entry) {
-		f.noteInitial(node)
+	if isSemaphoreName(uint64(r.Node), r.NewName) {
+		f.noteInitial(node) // before anybody finds it by that name
 	}
+	entry, err := f.tree.Link(node, uint64(r.Node), r.NewName)
 	f.answerName(r, r.NewName, entry, err)
 }
 
