@@ -113,3 +113,32 @@ func TestNothingIsMissedBeforeTheSleep(t *testing.T) {
 		})
 	}
 }
+
+// A poller that knew of a unit, which is gone, is told of the next even if that comes before the sleeper, kicked for somebody else,
+// sleeps again: the memory looks as it did when the poller asked.
+func TestPollerOfAUnitThatIsGone(t *testing.T) {
+	g := newGap(t)
+	wantNoError(t, "Post", g.Post(1))
+	if readable, _, err := g.operator.poll(1, func() { g.told <- struct{}{} }); !readable || err != nil {
+		t.Fatalf("poll: %v, %v, want true", readable, err)
+	}
+	wantNoError(t, "Take", g.Take(1))
+	waiter, fewest, kick, ready := g.operator.handOut(true)
+	if waiter == nil || len(ready) != 0 {
+		t.Fatalf("the first round: waiter %v, %d are told", waiter, len(ready))
+	}
+	wantNoError(t, "Post", g.Post(1))
+	slept := make(chan error, 1)
+	go func() {
+		_, err := waiter.Sleep(fewest, kick, g.operator.settle)
+		slept <- err
+	}()
+	wantNoError(t, "Sleep", receive(t, "the sleeper, which should not sleep", slept))
+	if _, _, _, ready := g.operator.handOut(false); len(ready) != 1 {
+		t.Errorf("%d are told", len(ready))
+	}
+	g.interrupt(t)
+	if last, _, _, _ := g.operator.handOut(false); last != nil {
+		t.Error("somebody is left")
+	}
+}

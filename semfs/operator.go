@@ -256,8 +256,12 @@ func (o *Operator) grant() error {
 // tellPollers returns whom to tell, if there is a unit. The caller holds mu.
 func (o *Operator) tellPollers(changed bool) ([]func(), error) {
 	state, err := o.semaphore.validState()
-	if err != nil || state.Value == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if state.Value == 0 {
+		o.pollers.knowOfNone()
+		return nil, nil
 	}
 	return o.pollers.take(changed), nil
 }

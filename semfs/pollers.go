@@ -35,3 +35,12 @@ func (p pollers) take(changed bool) []func() {
 	}
 	return told
 }
+
+// knowOfNone notes that the units of which they knew are gone, so that whatever comes is another, however alike the memory looks then.
+func (p pollers) knowOfNone() {
+	for key, one := range p {
+		if one.another {
+			p[key] = poller{tell: one.tell}
+		}
+	}
+}
