@@ -3,6 +3,7 @@ package semfs
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"shmfs/mmapcore"
@@ -15,6 +16,10 @@ const (
 	// long each time up to lastLook: a post of musl's that was under way when it came may not have seen it.
 	firstLook = time.Millisecond
 	lastLook  = time.Second
+
+	// One that sleeps only for who knows of a unit already, and wants to be told of the next, looks that often. Each look may tell of a
+	// unit that is not new.
+	knownLook = 200 * time.Millisecond
 
 	// A waiter that was woken this often for nothing rests a while. It happens when another takes every unit first, and when
 	// somebody writes to the memory all the time.
@@ -80,6 +85,9 @@ func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation, settle
 	timeout := mmapcore.NoTimeout
 	if found, ok := before.layout.(musl); ok && (found.mark == markUnknown || value > 0) {
 		timeout = w.look
+		if units == math.MaxUint32 {
+			timeout = knownLook
+		}
 	}
 	if settled != nil {
 		settled()
@@ -92,18 +100,12 @@ func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation, settle
 		return true, nil
 	case errors.Is(err, unix.ETIMEDOUT):
 		w.look = min(2*w.look, lastLook)
-		return w.differs(expected), nil
+		return true, nil // a unit may have gone and another come, of which musl tells nobody without the mark
 	case errors.Is(err, mmapcore.ErrCanceled):
 		w.woken = true // a wake may have come with it
 		return true, fmt.Errorf("%s: %w", doing, unix.EINTR)
 	}
 	return false, fmt.Errorf("%s: %w", doing, asInvalid(err))
-}
-
-// differs says whether the value's word is another than was slept on.
-func (w *Waiter) differs(expected uint32) bool {
-	word, err := w.semaphore.mapping.Load32(wordsOffset)
-	return err != nil || word != expected
 }
 
 // passOn wakes another waiter if there is a unit left: a wake that this one got may have been the other's. left are the words
