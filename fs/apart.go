@@ -301,6 +301,10 @@ func (s *semaphoreNodes) forget(id, count uint64) (own uint64) {
 
 // forget handles FORGET of one node. Every reference to a node apart is one to its semaphore's in the tree, too.
 func (f *Filesystem) forget(id, count uint64) {
+	if isInfo(id) {
+		f.forgetInfo(id, count)
+		return
+	}
 	own := f.semaphores.forget(id, count)
 	if f.tree.Forget(own, count) {
 		f.dropSemaphore(own)

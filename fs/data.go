@@ -9,6 +9,10 @@ import (
 )
 
 func (f *Filesystem) readRequest(r *fuse.ReadRequest) {
+	if handle := f.infoHandle(r.Handle); handle != nil {
+		f.readInfo(r, handle)
+		return
+	}
 	if r.Dir {
 		f.readDirectory(r)
 		return

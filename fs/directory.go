@@ -16,9 +16,14 @@ func (f *Filesystem) readDirectory(r *fuse.ReadRequest) {
 		f.fail(r, err)
 		return
 	}
+	f.answerListing(r, handle.listing.Read)
+}
+
+// answerListing answers READDIR with as many of the names that read gives as fit.
+func (f *Filesystem) answerListing(r *fuse.ReadRequest, read func(cursor int64, size int, emit func(objects.Name) bool) error) {
 	size := min(r.Size, maxPages*4096)
 	message := make([]byte, outHeaderSize, outHeaderSize+size)
-	err = handle.listing.Read(r.Offset, size, func(name objects.Name) bool {
+	err := read(r.Offset, size, func(name objects.Name) bool {
 		if len(message)-outHeaderSize+paddedDirent(name) > size {
 			return false
 		}

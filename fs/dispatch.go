@@ -9,6 +9,9 @@ import (
 
 // dispatch has a request done and answered. Its node is the tree's; kernelNode is what the kernel calls it.
 func (f *Filesystem) dispatch(request fuse.Request, kernelNode uint64) {
+	if f.serveInfo(request) {
+		return
+	}
 	switch r := request.(type) {
 	case *fuse.LookupRequest:
 		f.lookup(r)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"shmfs/mmapcore"
 	"shmfs/objects"
@@ -23,7 +24,8 @@ type Filesystem struct {
 	descriptor int  // of /dev/fuse, for replies and ioctls; owned by conn
 	passthru   bool // immutable until Close
 	agreed     agreement
-	control    string // prefix of the root's control attributes; immutable
+	control    string        // prefix of the root's control attributes; immutable
+	started    unix.Timespec // immutable
 
 	options atomic.Pointer[Options] // replaced whole by a remount
 	remount sync.Mutex              // serialises remounts
@@ -65,7 +67,7 @@ func Mount(mountpoint string, options Options, log hclog.Logger) (*Filesystem, e
 
 // newFilesystem returns a file system that is not connected to a kernel yet.
 func newFilesystem(tree *objects.Tree, options Options, log hclog.Logger) *Filesystem {
-	f := &Filesystem{log: log, tree: tree, control: controlPrefix()}
+	f := &Filesystem{log: log, tree: tree, control: controlPrefix(), started: unix.NsecToTimespec(time.Now().UnixNano())}
 	f.options.Store(&options)
 	f.handles.init()
 	f.openings.init()

@@ -19,6 +19,7 @@ type handle struct {
 	listing    *objects.Listing // of a directory, else nil; immutable
 	quiet      *objects.Object  // what a handle opened with O_NOATIME reads by if its reads come here, else nil; immutable
 	semaphore  *openSemaphore   // of a semaphore that is read and written as text, else nil; immutable
+	info       *openInfo        // of the daemon's own tree, else nil; immutable
 }
 
 // reader is what the handle of a regular file reads by.
@@ -61,7 +62,7 @@ func (h *handleTable) get(id uint64) (*handle, error) {
 func (h *handleTable) file(id uint64) (*handle, error) {
 	handle, err := h.get(id)
 	if err == nil && handle.opened == nil {
-		return nil, fmt.Errorf("handle %d is a directory's: %w", id, unix.EISDIR)
+		return nil, fmt.Errorf("handle %d is no object's: %w", id, unix.EISDIR)
 	}
 	return handle, err
 }

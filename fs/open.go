@@ -194,6 +194,12 @@ func (f *Filesystem) closeTaken(handle *handle) {
 	if handle.semaphore != nil {
 		f.closeSemaphore(handle)
 	}
+	if handle.info != nil {
+		if err := handle.info.close(); err != nil {
+			f.log.Error("closing a file of "+infoName, "reason", err)
+		}
+		return
+	}
 	if handle.quiet != nil {
 		if err := handle.quiet.Close(); err != nil {
 			f.log.Error("closing an object", "node", handle.node, "reason", err)

@@ -34,7 +34,7 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "shmfs",
 		Short:         "Mount shared memory and named semaphores as files",
-		Version:       buildVersion().String(),
+		Version:       fs.BuildVersion().String(),
 		Args:          requireSubcommand,
 		SilenceErrors: true,
 		SilenceUsage:  true,

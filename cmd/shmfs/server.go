@@ -73,7 +73,7 @@ func (s *server) run() error {
 	signal.Ignore(unix.SIGPIPE)
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	s.prepareProcess()
-	s.log.Info("starting", "version", buildVersion().String(), "mountpoint", s.mountpoint, "options", s.options.String())
+	s.log.Info("starting", "version", fs.BuildVersion().String(), "mountpoint", s.mountpoint, "options", s.options.String())
 	filesystem, err := fs.Mount(s.mountpoint, s.options, s.log)
 	if err != nil {
 		err = mountFailure(s.mountpoint, err)

@@ -1,0 +1,90 @@
+package fs
+
+import (
+	"fmt"
+
+	"shmfs/objects"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// openInfo is an open file or directory of the daemon's own tree.
+type openInfo struct {
+	text      []byte         // of a file: what it held at its open; immutable
+	directory *infoDirectory // of a directory, else nil
+}
+
+// infoDirectory is an open directory of the tree.
+type infoDirectory struct {
+	fixed   []objects.Name   // the names, where they are always the same; their cursors count from 1
+	listing *objects.Listing // of the directory that is mirrored, else nil
+}
+
+func (f *Filesystem) openInfoDirectory(node uint64) (*infoDirectory, error) {
+	if id, mirrors := mirrored(node); mirrors {
+		listing, err := f.tree.List(id, true)
+		return &infoDirectory{listing: listing}, err
+	}
+	if node != infoRoot {
+		return nil, fmt.Errorf("node %#x: %w", node, unix.ENOTDIR)
+	}
+	var names []objects.Name
+	add := func(name string, node uint64, kind uint8) {
+		names = append(names, objects.Name{Bytes: []byte(name), Inode: node, Type: kind, Cursor: int64(len(names) + 1)})
+	}
+	add(".", infoRoot, unix.DT_DIR)
+	add("..", objects.RootID, unix.DT_DIR)
+	add("object", infoMirror, unix.DT_DIR)
+	add("events", infoEvents, unix.DT_REG)
+	for i, file := range infoFiles {
+		add(file.name, infoFirstFile+uint64(i), unix.DT_REG)
+	}
+	return &infoDirectory{fixed: names}, nil
+}
+
+// read is objects.Listing.Read for any directory of the tree.
+func (d *infoDirectory) read(cursor int64, size int, emit func(objects.Name) bool) error {
+	if d.listing == nil {
+		for _, name := range d.fixed[min(max(cursor, 0), int64(len(d.fixed))):] {
+			if !emit(name) {
+				break
+			}
+		}
+		return nil
+	}
+	return d.listing.Read(cursor, size, func(name objects.Name) bool {
+		name.Inode = mirrorOf(name.Inode)
+		if name.Type != unix.DT_DIR {
+			name.Type = unix.DT_REG
+		}
+		return emit(name)
+	})
+}
+
+func (o *openInfo) close() error {
+	if o.directory != nil && o.directory.listing != nil {
+		return o.directory.listing.Close()
+	}
+	return nil
+}
+
+// readInfo answers READ and READDIR.
+func (f *Filesystem) readInfo(r *fuse.ReadRequest, handle *handle) {
+	if directory := handle.info.directory; directory != nil {
+		f.answerListing(r, directory.read)
+		return
+	}
+	text := handle.info.text
+	text = text[min(max(r.Offset, 0), int64(len(text))):]
+	f.answerBytes(r, text[:min(len(text), r.Size)], nil)
+}
+
+// infoHandle returns a handle of the tree's, or nil.
+func (f *Filesystem) infoHandle(id fuse.HandleID) *handle {
+	handle, err := f.handles.get(uint64(id))
+	if err != nil || handle.info == nil {
+		return nil
+	}
+	return handle
+}

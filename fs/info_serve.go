@@ -1,0 +1,223 @@
+package fs
+
+import (
+	"fmt"
+	"time"
+
+	"shmfs/objects"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// serveInfo serves a request that concerns the daemon's own tree; false for any other.
+func (f *Filesystem) serveInfo(request fuse.Request) bool {
+	node := uint64(request.Hdr().Node)
+	switch r := request.(type) {
+	case *fuse.LookupRequest:
+		if !isInfo(node) && !isReserved(node, r.Name) {
+			return false
+		}
+		f.infoLookup(r)
+	case *fuse.ReadRequest, *fuse.ReleaseRequest, *fuse.PollRequest, *fuse.StatfsRequest:
+		return false // by handle, or of the whole file system
+	case *fuse.LinkRequest:
+		if !isInfo(node) && !isInfo(uint64(r.OldNode)) && !isReserved(node, r.NewName) {
+			return false
+		}
+		f.refuseInfo(request)
+	case *fuse.RenameRequest:
+		return f.refuseInfoRename(r, r.OldName, uint64(r.NewDir), r.NewName)
+	default:
+		if in, renames := renameOf(request); renames {
+			return f.refuseInfoRename(request, in.oldName, in.newParent, in.newName)
+		}
+		if name, named := nameIn(request); named && isReserved(node, name) {
+			f.refuseInfo(request)
+			return true
+		}
+		if !isInfo(node) {
+			return false
+		}
+		f.serveInfoNode(request, node)
+	}
+	return true
+}
+
+// renameOf decodes a request that is a RENAME2, as far as it can be decoded.
+func renameOf(request fuse.Request) (in renameIn, renames bool) {
+	r, unrecognized := request.(*fuse.UnrecognizedRequest)
+	if !unrecognized || r.Opcode != opcodeRename2 {
+		return in, false
+	}
+	body, err := bodyOf(r)
+	if err != nil {
+		return in, false
+	}
+	in, err = parseRename2(body)
+	return in, err == nil
+}
+
+// refuseInfoRename refuses a renaming that concerns the tree; false for any other.
+func (f *Filesystem) refuseInfoRename(request fuse.Request, oldName string, newParent uint64, newName string) bool {
+	node := uint64(request.Hdr().Node)
+	if !isInfo(node) && !isInfo(newParent) && !isReserved(node, oldName) && !isReserved(newParent, newName) {
+		return false
+	}
+	f.refuseInfo(request)
+	return true
+}
+
+// nameIn returns the name that a request makes or removes in its directory.
+func nameIn(request fuse.Request) (string, bool) {
+	switch r := request.(type) {
+	case *fuse.CreateRequest:
+		return r.Name, true
+	case *fuse.MknodRequest:
+		return r.Name, true
+	case *fuse.MkdirRequest:
+		return r.Name, true
+	case *fuse.SymlinkRequest:
+		return r.NewName, true
+	case *fuse.RemoveRequest:
+		return r.Name, true
+	}
+	return "", false
+}
+
+// serveInfoNode serves a request about a node of the tree by itself.
+func (f *Filesystem) serveInfoNode(request fuse.Request, node uint64) {
+	switch r := request.(type) {
+	case *fuse.GetattrRequest:
+		stat, err := f.infoStat(node)
+		f.answerAttributes(r, stat, err)
+	case *fuse.OpenRequest:
+		f.infoOpen(r)
+	case *fuse.GetxattrRequest, *fuse.ListxattrRequest:
+		f.fail(request, fmt.Errorf("extended attributes of %s: %w", infoName, unix.EOPNOTSUPP))
+	case *fuse.UnrecognizedRequest:
+		f.serveInfoExtension(r, node)
+	default:
+		f.refuseInfo(request)
+	}
+}
+
+func (f *Filesystem) serveInfoExtension(r *fuse.UnrecognizedRequest, node uint64) {
+	switch r.Opcode {
+	case opcodeStatx:
+		stat, err := f.infoStat(node)
+		if err != nil {
+			f.fail(r, err)
+			return
+		}
+		extended := statxOf(&stat)
+		message := make([]byte, outHeaderSize+statxOutSize)
+		putStatx(message[outHeaderSize:], &extended)
+		_ = f.answer(r, message)
+	case opcodeLseek:
+		f.fail(r, fmt.Errorf("looking for data in %s: %w", infoName, unix.ENXIO)) // its files are of size 0
+	default:
+		f.refuseInfo(r)
+	}
+}
+
+// statxOf is what stat(2) says in statx(2)'s words.
+func statxOf(stat *unix.Stat_t) unix.Statx_t {
+	at := func(time unix.Timespec) unix.StatxTimestamp {
+		return unix.StatxTimestamp{Sec: time.Sec, Nsec: uint32(time.Nsec)}
+	}
+	return unix.Statx_t{
+		Mask: unix.STATX_BASIC_STATS, Blksize: uint32(stat.Blksize), Nlink: uint32(stat.Nlink), Uid: stat.Uid, Gid: stat.Gid,
+		Mode: uint16(stat.Mode), Ino: stat.Ino, Size: uint64(stat.Size), Blocks: uint64(stat.Blocks),
+		Atime: at(stat.Atim), Mtime: at(stat.Mtim), Ctime: at(stat.Ctim),
+	}
+}
+
+// refuseInfo answers what would change the tree.
+func (f *Filesystem) refuseInfo(request fuse.Request) {
+	f.fail(request, fmt.Errorf("%s is the daemon's own: %w", infoName, unix.EPERM))
+}
+
+// infoLookup answers LOOKUP of the tree or in it.
+func (f *Filesystem) infoLookup(r *fuse.LookupRequest) {
+	node, err := f.infoFind(uint64(r.Node), r.Name)
+	if err != nil {
+		f.fail(r, err)
+		return
+	}
+	entry := objects.Entry{ID: node}
+	if entry.Stat, err = f.infoStat(node); err != nil {
+		f.forget(node, 1)
+		f.fail(r, err)
+		return
+	}
+	valid := nameValid
+	if _, mirrors := mirrored(node); mirrors && node != infoMirror {
+		valid = time.Duration(0) // it goes with the object's own name
+	}
+	f.answerNamed(r, entry, valid, nil)
+}
+
+// infoFind returns the node that a name leads to, with one reference to what it mirrors.
+func (f *Filesystem) infoFind(parent uint64, name string) (uint64, error) {
+	if id, mirrors := mirrored(parent); mirrors {
+		entry, err := f.tree.Lookup(id, name)
+		if err != nil {
+			return 0, err
+		}
+		return mirrorOf(entry.ID), nil
+	}
+	switch {
+	case parent == objects.RootID:
+		return infoRoot, nil
+	case parent != infoRoot:
+		return 0, fmt.Errorf("%q in %s: %w", name, infoName, unix.ENOTDIR)
+	case name == "object":
+		return infoMirror, nil
+	case name == "events":
+		return infoEvents, nil
+	}
+	for i, file := range infoFiles {
+		if file.name == name {
+			return infoFirstFile + uint64(i), nil
+		}
+	}
+	return 0, fmt.Errorf("%q in %s: %w", name, infoName, unix.ENOENT)
+}
+
+// forgetInfo gives back references to a node of the tree.
+func (f *Filesystem) forgetInfo(node, count uint64) {
+	if id, mirrors := mirrored(node); mirrors && node != infoMirror {
+		f.forget(id, count)
+	}
+}
+
+// infoOpen opens a file or directory of the tree.
+func (f *Filesystem) infoOpen(r *fuse.OpenRequest) {
+	node := uint64(r.Node)
+	opened := &openInfo{}
+	flags := uint32(openDirectIO)
+	var err error
+	switch file, found := fileOf(node); {
+	case r.Dir:
+		opened.directory, err = f.openInfoDirectory(node)
+		flags = 0
+	case uint32(r.Flags)&unix.O_ACCMODE != unix.O_RDONLY:
+		err = fmt.Errorf("writing in %s: %w", infoName, unix.EPERM)
+	case found:
+		opened.text, err = file.text(f, asker{r.Uid, r.Gid, r.Pid})
+	default:
+		err = fmt.Errorf("node %#x: %w", node, unix.ESTALE)
+	}
+	if err != nil {
+		f.fail(r, err)
+		return
+	}
+	handle := &handle{node: node, kernelNode: node, info: opened}
+	f.handles.add(handle)
+	var message [outHeaderSize + openOutSize]byte
+	putOpening(message[outHeaderSize:], opening{handle: handle.id, flags: flags})
+	if f.answer(r, message[:]) != nil {
+		f.closeHandle(handle.id)
+	}
+}
