@@ -33,6 +33,7 @@ type semaphoreNode struct {
 	own     kernelNode
 	spare   *kernelNode  // the node apart that is handed out while own has a writer; guarded by semaphoreNodes.mu
 	created *createdName // not initialised yet; guarded by semaphoreNodes.mu
+	passing string       // the name under which libc is making it, while its maker has it open; guarded by semaphoreNodes.mu
 	plain   bool         // renamed to what is no semaphore's name; guarded by semaphoreNodes.mu
 }
 

@@ -24,6 +24,7 @@ type Filesystem struct {
 	descriptor int  // of /dev/fuse, for replies and ioctls; owned by conn
 	passthru   bool // immutable until Close
 	agreed     agreement
+	mode       mode          // immutable after mounting
 	control    string        // prefix of the root's control attributes; immutable
 	started    unix.Timespec // immutable
 

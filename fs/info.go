@@ -25,12 +25,6 @@ type infoFile struct {
 	text func(*Filesystem, asker) ([]byte, error)
 }
 
-// asker is who opens a file of the tree.
-type asker struct {
-	uid, gid uint32
-	thread   uint32 // as the request says
-}
-
 // infoFiles are the files right below .shmfs but for events. A file's id is its place in this list: it must not change while a mount
 // lasts.
 var infoFiles []infoFile
@@ -39,6 +33,10 @@ func init() { // it refers to functions that refer to it
 	infoFiles = []infoFile{
 		{"version", (*Filesystem).versionText},
 		{"config", (*Filesystem).configText},
+		{"objects", (*Filesystem).objectsText},
+		{"semaphores", (*Filesystem).semaphoresText},
+		{"users", (*Filesystem).usersText},
+		{"stats", (*Filesystem).statsText},
 	}
 }
 

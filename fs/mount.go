@@ -88,10 +88,14 @@ func (f *Filesystem) start(device int, mountpoint string, options Options, privi
 }
 
 // logMode says how clients will share memory and, unless it is the best way, why.
-func (f *Filesystem) logMode(agreed agreement, mode, reason string) {
-	details := []any{"mode", mode, "protocol", fmt.Sprintf("%d.%d", protocolMajor, agreed.minor)}
+func (f *Filesystem) logMode(agreed agreement, name, reason string) {
+	f.mode = mode{name, reason}
+	details := []any{"mode", name, "protocol", fmt.Sprintf("%d.%d", protocolMajor, agreed.minor)}
 	if reason != "" {
 		details = append(details, "reason", reason)
 	}
 	f.log.Info("mode", details...)
 }
+
+// mode is how clients share memory, and unless it is the best way why.
+type mode struct{ name, reason string }

@@ -58,6 +58,18 @@ func (f *Filesystem) open(node uint64, access int) (*opened, error) {
 	return file, nil
 }
 
+// reopen counts one more user of a file that is open for everything; nil when none is.
+func (f *Filesystem) reopen(node uint64) *opened {
+	f.openings.mu.Lock()
+	defer f.openings.mu.Unlock()
+	known := f.openings.byNode[node]
+	if known == nil || !known.serves(unix.O_RDWR) {
+		return nil
+	}
+	known.count++
+	return known
+}
+
 // openFirst opens a file for everything, since later handles share what it opened. Where the store refuses that (an ordinary
 // user's daemon, a file whose mode does not allow it), it opens for what is wanted.
 func (f *Filesystem) openFirst(node uint64, access int) (*opened, error) {

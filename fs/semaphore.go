@@ -91,7 +91,8 @@ func (o *operation) end() error {
 
 // openSemaphore is what a handle of a semaphore has besides.
 type openSemaphore struct {
-	node *kernelNode // immutable
+	node    *kernelNode // immutable
+	passing bool        // who holds it makes the semaphore under a passing name; immutable
 
 	mu     sync.Mutex
 	client *semfs.Client // made at the first command; guarded by mu
@@ -132,6 +133,9 @@ func (f *Filesystem) closeSemaphore(handle *handle) {
 	}
 	if writes {
 		f.semaphores.leave(s.node)
+	}
+	if s.passing {
+		f.semaphores.setPassing(s.node, "")
 	}
 	handle.opened.operation.unpoll(handle.id)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"shmfs/semfs"
 
@@ -30,6 +31,10 @@ func (f *Filesystem) createSemaphore(r *fuse.CreateRequest) {
 	}
 	node := f.semaphores.create(entry.ID, createdName{uint64(r.Node), r.Name})
 	semaphore := &openSemaphore{node: node, writes: f.passthru && waitsInWrites(uint32(r.Flags))}
+	if r.Flags&fuse.OpenExclusive != 0 && isTemporaryName(r.Name) {
+		semaphore.passing = true
+		f.semaphores.setPassing(node, r.Name)
+	}
 	if semaphore.writes {
 		f.semaphores.enter(node)
 	}
@@ -37,6 +42,30 @@ func (f *Filesystem) createSemaphore(r *fuse.CreateRequest) {
 	if err := f.answerCreated(r, entry, object, uint32(r.Flags), semaphore); err != nil {
 		f.fail(r, err)
 	}
+}
+
+// isTemporaryName says whether a name may be one under which glibc's sem_open makes a semaphore before it links it: sem. and six
+// letters or digits.
+func isTemporaryName(name string) bool {
+	letters := name[len(semaphorePrefix):]
+	return len(letters) == 6 && !strings.ContainsFunc(letters, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}
+
+// setPassing notes the name that a semaphore has while it is made; empty when its maker has closed it.
+func (s *semaphoreNodes) setPassing(node *kernelNode, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	node.semaphore.passing = name
+}
+
+// isPassing says whether a name is one that a semaphore has only while it is made.
+func (s *semaphoreNodes) isPassing(id uint64, name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.byID[id]
+	return known != nil && known.passing == name
 }
 
 // requireFree refuses a name that is taken. The kernel thought it free and has not checked the right to open what is there: unless

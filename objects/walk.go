@@ -119,3 +119,29 @@ func (t *Tree) Known() int {
 	defer t.mu.RUnlock()
 	return len(t.nodes)
 }
+
+// Nameless calls visit for every inode that has lost its names and is still in use, with what it is charged, in bytes.
+func (t *Tree) Nameless(visit func(stat *unix.Stat_t, charged int64)) {
+	for _, node := range t.namelessNodes() {
+		stat, err := t.Stat(node.id)
+		if err != nil || stat.Nlink > 0 {
+			continue // gone, or named meanwhile
+		}
+		visit(&stat, t.chargeOf(&stat))
+	}
+}
+
+func (t *Tree) namelessNodes() []*Node {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.orphans.Load() == 0 {
+		return nil
+	}
+	var nameless []*Node
+	for _, node := range t.nodes {
+		if node.nameless {
+			nameless = append(nameless, node)
+		}
+	}
+	return nameless
+}

@@ -1,0 +1,102 @@
+package fs
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"shmfs/objects"
+
+	"golang.org/x/sys/unix"
+)
+
+// census is how much of what there is.
+type census struct {
+	files, directories, semaphores int
+	resident                       int64 // bytes, of regular files with a name
+}
+
+// takeCensus counts every inode once, with the daemon's own rights.
+func (f *Filesystem) takeCensus() (census, error) {
+	var counted census
+	seen := make(map[uint64]struct{})
+	err := f.walkAs(asker{}, func(found *objects.Found) error {
+		kind := kindOf(found)
+		if kind == "semaphore" {
+			counted.semaphores++
+		}
+		if kind == "directory" {
+			counted.directories++
+			return nil
+		}
+		if _, again := seen[found.Stat.Ino]; again || found.Stat.Mode&unix.S_IFMT != unix.S_IFREG {
+			return nil
+		}
+		if found.Stat.Nlink > 1 {
+			seen[found.Stat.Ino] = struct{}{}
+		}
+		counted.files++
+		resident, err := found.Resident()
+		counted.resident += resident
+		return err
+	})
+	return counted, err
+}
+
+// statsText is what is to be said in figures.
+func (f *Filesystem) statsText(asker) ([]byte, error) {
+	counted, err := f.takeCensus()
+	if err != nil {
+		return nil, err
+	}
+	usage, err := f.tree.Usage()
+	if err != nil {
+		return nil, err
+	}
+	charged, limit := f.bytesUsed(&usage)
+	options := f.options.Load()
+	var text strings.Builder
+	line := func(key string, value any) { fmt.Fprintf(&text, "%s: %v\n", key, value) }
+	line("mode", f.mode.name)
+	line("mode-reason", orDash(f.mode.reason))
+	line("protocol", fmt.Sprintf("%d.%d", protocolMajor, f.agreed.minor))
+	line("version", BuildVersion())
+	line("pid", os.Getpid())
+	line("uptime-seconds", fmt.Sprintf("%.3f", time.Since(timeAt(f.started)).Seconds()))
+	line("commit", options.Commit)
+	line("store", options.Store)
+	line("objects", counted.files)
+	line("directories", counted.directories)
+	line("semaphores", counted.semaphores)
+	line("bytes-charged", charged)
+	line("bytes-resident", counted.resident)
+	line("bytes-limit", limit)
+	line("inodes-used", usage.Files-usage.Ffree)
+	line("inodes-limit", usage.Files)
+	line("handles", f.handles.count())
+	line("nodes", f.tree.Known())
+	return []byte(text.String()), nil
+}
+
+// bytesUsed returns what is charged and the limit (0: none), in bytes; under commit=lazy what statfs says.
+func (f *Filesystem) bytesUsed(usage *unix.Statfs_t) (charged, limit int64) {
+	if charged, limit, strict := f.tree.Charged(); strict {
+		return charged, limit
+	}
+	return int64(usage.Blocks-usage.Bfree) * usage.Bsize, f.options.Load().Size
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// count returns how many handles there are.
+func (h *handleTable) count() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.byID)
+}

@@ -1,0 +1,74 @@
+package fs
+
+import (
+	"maps"
+	"os/user"
+	"slices"
+	"strconv"
+
+	"shmfs/fs/table"
+	"shmfs/objects"
+
+	"golang.org/x/sys/unix"
+)
+
+// holding is what one user has in the mount.
+type holding struct {
+	bytes   int64 // charged, or under commit=lazy resident
+	objects int   // inodes with a name
+}
+
+// usersText is the table of who holds how much. It is made with the daemon's own rights, since sums tell no names.
+func (f *Filesystem) usersText(asker) ([]byte, error) {
+	_, _, strict := f.tree.Charged()
+	holdings := make(map[uint32]holding)
+	seen := make(map[uint64]struct{})
+	err := f.walkAs(asker{}, func(found *objects.Found) error {
+		if _, again := seen[found.Stat.Ino]; again {
+			return nil
+		}
+		seen[found.Stat.Ino] = struct{}{}
+		held := holdings[found.Stat.Uid]
+		held.objects++
+		bytes := found.Charged
+		if !strict && found.Stat.Mode&unix.S_IFMT == unix.S_IFREG {
+			var err error
+			if bytes, err = found.Resident(); err != nil {
+				return err
+			}
+		}
+		held.bytes += bytes
+		holdings[found.Stat.Uid] = held
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.tree.Nameless(func(stat *unix.Stat_t, charged int64) {
+		held := holdings[stat.Uid]
+		if held.bytes += charged; !strict {
+			held.bytes += stat.Blocks * 512
+		}
+		holdings[stat.Uid] = held
+	})
+	text := table.New(table.Column{Name: "UID", Align: table.Right}, table.Column{Name: "USER"},
+		table.Column{Name: "BYTES", Align: table.Right}, table.Column{Name: "OBJECTS", Align: table.Right},
+		table.Column{Name: "LIMIT", Align: table.Right})
+	for _, uid := range slices.Sorted(maps.Keys(holdings)) {
+		text.AddUint(uint64(uid))
+		text.Add(userName(uid))
+		text.AddInt(holdings[uid].bytes)
+		text.AddInt(int64(holdings[uid].objects))
+		text.Add("")
+	}
+	return text.Text(), nil
+}
+
+// userName is a user's name, or the number of one who has none.
+func userName(uid uint32) string {
+	number := strconv.FormatUint(uint64(uid), 10)
+	if known, err := user.LookupId(number); err == nil {
+		return known.Username
+	}
+	return number
+}
