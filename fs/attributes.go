@@ -42,7 +42,10 @@ func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 		f.lookAtSemaphore(uint64(r.Node))
 	}
 	if err == nil && stat.Size > 0 {
-		err = f.publish(uint64(r.Node))
+		err = f.publish(r, uint64(r.Node))
+	}
+	if err == nil {
+		f.tellChanged(r, &stat)
 	}
 	f.answerAttributes(r, stat, err)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 
+	"shmfs/fs/journal"
+
 	"bazil.org/fuse"
 	"golang.org/x/sys/unix"
 )
@@ -73,7 +75,7 @@ func (f *Filesystem) write(r *fuse.WriteRequest) {
 		f.fail(r, err)
 		return
 	}
-	n, err := handle.opened.object.WriteAt(r.Data, r.Offset)
+	n, err := f.writeAt(r, handle)
 	if err == nil && r.FileFlags&(unix.O_SYNC|unix.O_DSYNC) != 0 {
 		// O_SYNC is O_DSYNC and a bit of its own.
 		if err = handle.opened.object.Region().Sync(r.FileFlags&unix.O_SYNC != unix.O_SYNC); err != nil {
@@ -85,6 +87,23 @@ func (f *Filesystem) write(r *fuse.WriteRequest) {
 		return
 	}
 	r.Respond(&fuse.WriteResponse{Size: n})
+}
+
+// writeAt writes, and tells if that made the file longer.
+func (f *Filesystem) writeAt(r *fuse.WriteRequest, handle *handle) (int, error) {
+	object := handle.opened.object
+	if f.journal.Pass() {
+		return object.WriteAt(r.Data, r.Offset)
+	}
+	before, err := object.Region().Size()
+	if err != nil {
+		return 0, err
+	}
+	n, err := object.WriteAt(r.Data, r.Offset)
+	if end := r.Offset + int64(n); n > 0 && end > before {
+		f.tellNode(r, journal.Resize, handle.node, journal.Event{Size: end})
+	}
+	return n, err
 }
 
 func (f *Filesystem) fsync(r *fuse.FsyncRequest) {
@@ -113,6 +132,9 @@ func (f *Filesystem) allocate(r *fuse.FAllocateRequest) {
 	}
 	if err == nil && r.Uid != 0 { // no flag of the request says whether the caller may keep them
 		err = f.tree.DropPrivileges(handle.node, *writerOf(r))
+	}
+	if err == nil {
+		f.tellAllocated(r, handle)
 	}
 	f.answerEmpty(r, err)
 }

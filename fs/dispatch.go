@@ -24,13 +24,13 @@ func (f *Filesystem) dispatch(request fuse.Request, kernelNode uint64) {
 		f.answerBytes(r, []byte(target), err)
 	case *fuse.SymlinkRequest:
 		entry, err := f.tree.Symlink(uint64(r.Node), r.NewName, r.Target, f.creator(r, 0))
-		f.answerEntry(r, entry, err)
+		f.answerMade(r, r.NewName, entry, err)
 	case *fuse.MknodRequest:
 		entry, err := f.tree.Mknod(uint64(r.Node), r.Name, unixMode(r.Mode), r.Rdev, f.creator(r, r.Umask))
-		f.answerName(r, r.Name, entry, err)
+		f.answerMade(r, r.Name, entry, err)
 	case *fuse.MkdirRequest:
 		entry, err := f.tree.Mkdir(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
-		f.answerEntry(r, entry, err)
+		f.answerMade(r, r.Name, entry, err)
 	case *fuse.LinkRequest:
 		f.link(r)
 	case *fuse.RemoveRequest:

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmfs/fs/journal"
 	"shmfs/mmapcore"
 	"shmfs/objects"
 	"shmfs/semfs"
@@ -39,6 +40,8 @@ type Filesystem struct {
 	sleepers   *semfs.Sleepers // immutable
 	helper     *helper         // maps semaphores in cached mode, where they can be mapped; else nil; immutable
 	refusals   refusals
+	journal    *journal.Journal // immutable
+	askers     askers
 
 	idle    atomic.Int32   // goroutines that wait for a request
 	readers sync.WaitGroup // goroutines that read requests
@@ -70,6 +73,7 @@ func Mount(mountpoint string, options Options, log hclog.Logger) (*Filesystem, e
 func newFilesystem(tree *objects.Tree, options Options, log hclog.Logger) *Filesystem {
 	f := &Filesystem{log: log, tree: tree, control: controlPrefix(), started: unix.NsecToTimespec(time.Now().UnixNano())}
 	f.options.Store(&options)
+	f.journal = journal.New()
 	f.handles.init()
 	f.openings.init()
 	f.openers.init()

@@ -3,6 +3,7 @@ package fs
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"shmfs/objects"
 
@@ -11,15 +12,16 @@ import (
 
 // handle is one open(2) of a client: of a regular file or of a directory.
 type handle struct {
-	id         uint64           // immutable
-	node       uint64           // in the tree; immutable
-	kernelNode uint64           // what the kernel calls it; immutable
-	opener     opener           // who made it by OPEN; zero for other handles; immutable
-	opened     *opened          // of a regular file, else nil; immutable
-	listing    *objects.Listing // of a directory, else nil; immutable
-	quiet      *objects.Object  // what a handle opened with O_NOATIME reads by if its reads come here, else nil; immutable
-	semaphore  *openSemaphore   // of a semaphore that is read and written as text, else nil; immutable
-	info       *openInfo        // of the daemon's own tree, else nil; immutable
+	id         uint64                 // immutable
+	node       uint64                 // in the tree; immutable
+	kernelNode uint64                 // what the kernel calls it; immutable
+	opener     opener                 // who made it by OPEN; zero for other handles; immutable
+	opened     *opened                // of a regular file, else nil; immutable
+	listing    *objects.Listing       // of a directory, else nil; immutable
+	quiet      *objects.Object        // what a handle opened with O_NOATIME reads by if its reads come here, else nil; immutable
+	semaphore  *openSemaphore         // of a semaphore that is read and written as text, else nil; immutable
+	info       *openInfo              // of the daemon's own tree, else nil; immutable
+	origin     atomic.Pointer[origin] // who opened it; set before the kernel knows of it
 }
 
 // reader is what the handle of a regular file reads by.

@@ -3,6 +3,7 @@ package fs
 import (
 	"fmt"
 
+	"shmfs/fs/journal"
 	"shmfs/objects"
 
 	"bazil.org/fuse"
@@ -11,8 +12,9 @@ import (
 
 // openInfo is an open file or directory of the daemon's own tree.
 type openInfo struct {
-	text      []byte         // of a file: what it held at its open; immutable
-	directory *infoDirectory // of a directory, else nil
+	text      []byte          // of a file: what it held at its open; immutable
+	directory *infoDirectory  // of a directory, else nil
+	events    *journal.Reader // of the stream of events, else nil
 }
 
 // infoDirectory is an open directory of the tree.
@@ -63,6 +65,9 @@ func (d *infoDirectory) read(cursor int64, size int, emit func(objects.Name) boo
 }
 
 func (o *openInfo) close() error {
+	if o.events != nil {
+		o.events.Close()
+	}
 	if o.directory != nil && o.directory.listing != nil {
 		return o.directory.listing.Close()
 	}
@@ -71,6 +76,10 @@ func (o *openInfo) close() error {
 
 // readInfo answers READ and READDIR.
 func (f *Filesystem) readInfo(r *fuse.ReadRequest, handle *handle) {
+	if handle.info.events != nil {
+		f.readEvents(r, handle)
+		return
+	}
 	if directory := handle.info.directory; directory != nil {
 		f.answerListing(r, directory.read)
 		return

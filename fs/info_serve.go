@@ -204,6 +204,8 @@ func (f *Filesystem) infoOpen(r *fuse.OpenRequest) {
 		flags = 0
 	case uint32(r.Flags)&unix.O_ACCMODE != unix.O_RDONLY:
 		err = fmt.Errorf("writing in %s: %w", infoName, unix.EPERM)
+	case node == infoEvents:
+		opened, flags = f.openEvents(asker{r.Uid, r.Gid, r.Pid}), openDirectIO|openStream
 	case found:
 		opened.text, err = file.text(f, asker{r.Uid, r.Gid, r.Pid})
 	default:

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"shmfs/fs/journal"
 	"shmfs/objects"
 
 	"bazil.org/fuse"
@@ -32,6 +33,14 @@ func (f *Filesystem) answerName(r fuse.Request, name string, entry objects.Entry
 	f.answerNamed(r, entry, validity(parent, name), err)
 }
 
+// answerMade replies with what was just made under a name.
+func (f *Filesystem) answerMade(r fuse.Request, name string, entry objects.Entry, err error) {
+	if err == nil {
+		f.tellCreated(r, name, &entry)
+	}
+	f.answerName(r, name, entry, err)
+}
+
 // validity is how long the kernel may remember what a name leads to.
 func validity(parent uint64, name string) time.Duration {
 	if isSemaphoreName(parent, name) {
@@ -49,15 +58,21 @@ func (f *Filesystem) link(r *fuse.LinkRequest) {
 	if isSemaphoreName(uint64(r.Node), r.NewName) {
 		f.noteInitial(node) // before anybody finds it by that name
 	}
+	old := f.pathToTell(node)
 	entry, err := f.tree.Link(node, uint64(r.Node), r.NewName)
+	if err == nil {
+		f.tellMoved(r, journal.Link, old, f.pathToTellIn(uint64(r.Node), r.NewName), node)
+	}
 	f.answerName(r, r.NewName, entry, err)
 }
 
 func (f *Filesystem) rename(r fuse.Request, oldName string, newParent uint64, newName string, flags uint) error {
 	oldParent := uint64(r.Hdr().Node)
+	old, to := f.pathToTellIn(oldParent, oldName), f.pathToTellIn(newParent, newName)
 	if err := f.tree.Rename(oldParent, oldName, newParent, newName, flags, f.creator(r, 0)); err != nil {
 		return err
 	}
+	f.tellMoved(r, journal.Rename, old, to, 0)
 	if isSemaphoreName(oldParent, oldName) || isSemaphoreName(newParent, newName) {
 		f.renamed(newParent, newName)
 		f.renamed(oldParent, oldName) // which may have been exchanged
@@ -66,11 +81,17 @@ func (f *Filesystem) rename(r fuse.Request, oldName string, newParent uint64, ne
 }
 
 func (f *Filesystem) remove(r *fuse.RemoveRequest) {
+	removal := f.removalOf(r)
+	var err error
 	if r.Dir {
-		f.answerEmpty(r, f.tree.Rmdir(uint64(r.Node), r.Name))
-		return
+		err = f.tree.Rmdir(uint64(r.Node), r.Name)
+	} else {
+		err = f.tree.Unlink(uint64(r.Node), r.Name)
 	}
-	f.answerEmpty(r, f.tree.Unlink(uint64(r.Node), r.Name))
+	if err == nil {
+		f.tellRemoved(r, removal)
+	}
+	f.answerEmpty(r, err)
 }
 
 // creator is who a created file will belong to, with the umask that is still to be applied: none when the kernel has done it.

@@ -28,6 +28,7 @@ func (f *Filesystem) openRequest(r *fuse.OpenRequest, kernelNode uint64) {
 		return
 	}
 	f.noteOpener(r, handle)
+	f.tellOpened(r, handle, uint32(r.Flags))
 	var message [outHeaderSize + openOutSize]byte
 	putOpening(message[outHeaderSize:], f.openingOf(handle, flags))
 	if f.answer(r, message[:]) != nil {
@@ -43,6 +44,7 @@ func (f *Filesystem) openDirectory(r *fuse.OpenRequest) {
 	}
 	handle := &handle{node: uint64(r.Node), kernelNode: uint64(r.Node), listing: listing}
 	f.handles.add(handle)
+	noteOrigin(r, handle, uint32(r.Flags)|unix.O_DIRECTORY)
 	var message [outHeaderSize + openOutSize]byte
 	putOpening(message[outHeaderSize:], opening{handle: handle.id})
 	if f.answer(r, message[:]) != nil {
@@ -130,6 +132,7 @@ func (f *Filesystem) create(r *fuse.CreateRequest) {
 		f.fail(r, err)
 		return
 	}
+	f.tellCreated(r, r.Name, &entry)
 	err = f.answerCreated(r, entry, object, uint32(r.Flags), nil)
 	if err != nil {
 		// The kernel is told that there is no such file, and would go on believing it.
@@ -151,6 +154,7 @@ func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, object *
 		f.forget(entry.ID, 1)
 		return err
 	}
+	f.tellOpened(r, handle, flags)
 	valid := nameValid
 	if semaphore != nil {
 		valid = semaphoreValid
@@ -176,6 +180,9 @@ func (f *Filesystem) handleOf(file *opened, flags uint32, semaphore *openSemapho
 }
 
 func (f *Filesystem) releaseRequest(r *fuse.ReleaseRequest) {
+	if handle, err := f.handles.get(uint64(r.Handle)); err == nil {
+		f.tellClosing(handle)
+	}
 	f.closeHandle(uint64(r.Handle))
 	f.answerEmpty(r, nil)
 }

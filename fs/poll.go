@@ -21,8 +21,11 @@ func (f *Filesystem) poll(r *fuse.PollRequest) {
 		return
 	}
 	events := fuse.PollEvents(fuse.DefaultPollMask)
-	if handle.semaphore != nil {
+	switch {
+	case handle.semaphore != nil:
 		events = f.pollSemaphore(r, handle)
+	case handle.info != nil && handle.info.events != nil:
+		events = f.pollEvents(r, handle)
 	}
 	r.Respond(&fuse.PollResponse{REvents: events})
 }

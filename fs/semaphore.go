@@ -127,7 +127,10 @@ func (f *Filesystem) closeSemaphore(handle *handle) {
 	client, writes := s.client, s.writes
 	s.mu.Unlock()
 	if client != nil {
-		if err := client.Close(); err != nil {
+		held := client.Held()
+		err := client.Close()
+		f.tellDied(handle, held)
+		if err != nil {
 			f.log.Warn("units that were held are lost", "node", handle.node, "reason", err)
 		}
 	}

@@ -107,7 +107,7 @@ func (s *semaphoreNodes) created(id uint64) *createdName {
 
 // publish gives an initialised semaphore its name. EEXIST when somebody else has made that meanwhile. For any other node it does
 // nothing.
-func (f *Filesystem) publish(id uint64) error {
+func (f *Filesystem) publish(r fuse.Request, id uint64) error {
 	name := f.semaphores.setCreated(id, nil)
 	if name == nil {
 		return nil
@@ -117,6 +117,7 @@ func (f *Filesystem) publish(id uint64) error {
 		f.semaphores.setCreated(id, name)
 		return err
 	}
+	f.tellMade(r, name, &entry)
 	f.forget(entry.ID, 1)
 	return nil
 }
@@ -135,7 +136,7 @@ func (s *semaphoreNodes) setCreated(id uint64, name *createdName) (before *creat
 
 // initialise makes a semaphore of an empty file by the beginning of what is written to it, and returns how many bytes of that are done
 // with: none if it is initialised already.
-func (f *Filesystem) initialise(handle *handle, data []byte, offset int64) (int, error) {
+func (f *Filesystem) initialise(r fuse.Request, handle *handle, data []byte, offset int64) (int, error) {
 	o := &handle.opened.operation
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -157,7 +158,7 @@ func (f *Filesystem) initialise(handle *handle, data []byte, offset int64) (int,
 	if _, err := handle.opened.object.WriteAt(image, 0); err != nil {
 		return 0, err
 	}
-	if err := f.publish(handle.node); err != nil {
+	if err := f.publish(r, handle.node); err != nil {
 		return 0, errors.Join(err, handle.opened.object.Resize(0))
 	}
 	o.initialised = true

@@ -28,6 +28,7 @@ func (f *Filesystem) openSemaphore(r *fuse.OpenRequest, node *kernelNode) {
 	}
 	handle := f.addSemaphoreHandle(file, semaphore)
 	f.noteOpener(r, handle)
+	f.tellOpened(r, handle, uint32(r.Flags))
 	var message [outHeaderSize + openOutSize]byte
 	putOpening(message[outHeaderSize:], f.openingOf(handle, f.semaphoreFlags()))
 	if f.answer(r, message[:]) != nil {

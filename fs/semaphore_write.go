@@ -24,8 +24,9 @@ func (f *Filesystem) writeSemaphore(r *fuse.WriteRequest, handle *handle) {
 		Process:     int(r.Pid),
 		Describe:    describeHolder,
 		BeforeWait:  answer.letGo,
+		Did:         f.tellerOf(r.Header, handle),
 	}
-	done, err := f.operate(handle, text, r.Offset, conditions)
+	done, err := f.operate(r, handle, text, r.Offset, conditions)
 	if err != nil {
 		f.refuse(handle, text, err)
 		answer.fail(err)
@@ -36,8 +37,8 @@ func (f *Filesystem) writeSemaphore(r *fuse.WriteRequest, handle *handle) {
 }
 
 // operate initialises a semaphore or does commands, and returns how many bytes of the text are done with.
-func (f *Filesystem) operate(handle *handle, text []byte, offset int64, conditions semfs.Conditions) (int, error) {
-	used, err := f.initialise(handle, text, offset)
+func (f *Filesystem) operate(r fuse.Request, handle *handle, text []byte, offset int64, conditions semfs.Conditions) (int, error) {
+	used, err := f.initialise(r, handle, text, offset)
 	if err != nil || used == len(text) {
 		return used, err
 	}

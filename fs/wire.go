@@ -35,6 +35,7 @@ const (
 const (
 	openDirectIO       = 1 << 0
 	openKeepCache      = 1 << 1
+	openStream         = 1 << 4 // there is no file position
 	openNoFlush        = 1 << 5 // nothing to write back at close
 	openParallelWrites = 1 << 6 // writes inside the file do not exclude each other
 	openPassthrough    = 1 << 7

@@ -145,3 +145,15 @@ func (t *Tree) namelessNodes() []*Node {
 	}
 	return nameless
 }
+
+// Searchable says whether the calling thread may search a directory, by its path below the root: nil, or an error (EACCES, ENOENT …).
+func (t *Tree) Searchable(path string) error {
+	descriptor, err := unix.Openat2(t.store.Root(), path, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return fmt.Errorf("looking for %q: %w", path, err)
+	}
+	defer unix.Close(descriptor)
+	return unix.Faccessat2(descriptor, ".", unix.X_OK, unix.AT_EACCESS)
+}

@@ -51,6 +51,9 @@ func (c *Client) do(wanted command, conditions *Conditions) error {
 			err = c.wait(wanted, conditions)
 		}
 	}
+	if err == nil && conditions.Did != nil && wanted.verb != verbSet {
+		conditions.Did(wanted.verb == verbPost || wanted.verb == verbRelease, wanted.units)
+	}
 	return err
 }
 
@@ -171,6 +174,13 @@ func (c *Client) release(units uint32) error {
 		return err
 	}
 	return nil
+}
+
+// Held is how many units the client holds.
+func (c *Client) Held() uint64 {
+	c.operator.mu.Lock()
+	defer c.operator.mu.Unlock()
+	return c.held
 }
 
 // Close gives back everything held. What no room is left for, because somebody set the value meanwhile, is lost, and the error is

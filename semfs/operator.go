@@ -68,11 +68,12 @@ func (o *Operator) Close() {
 
 // Conditions are those under which a command is done.
 type Conditions struct {
-	Interrupted <-chan struct{}          // closed when the caller does not want to wait any more
-	NonBlocking bool                     // EAGAIN rather than waiting
-	Process     int                      // who asks: the id of a process or thread, for reports
-	Describe    func(process int) Holder // says more of it when it acquires units; may be nil
-	BeforeWait  func()                   // called before the first wait; may be nil
+	Interrupted <-chan struct{}                 // closed when the caller does not want to wait any more
+	NonBlocking bool                            // EAGAIN rather than waiting
+	Process     int                             // who asks: the id of a process or thread, for reports
+	Describe    func(process int) Holder        // says more of it when it acquires units; may be nil
+	Did         func(posted bool, units uint32) // called after each command that posted or took units; may be nil
+	BeforeWait  func()                          // called before the first wait; may be nil
 }
 
 // wait waits for the units of a claim that could not be had at once.

@@ -1,0 +1,74 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+
+	"shmfs/fs/journal"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// openEvents opens the stream of what happens from now on.
+func (f *Filesystem) openEvents(from asker) *openInfo {
+	return &openInfo{events: f.journal.Subscribe(f.eventFilter(from))}
+}
+
+// eventFilter decides what who asks is told of: of others' processes only root, and of what lies in a directory only who may search it.
+func (f *Filesystem) eventFilter(from asker) journal.Filter {
+	if from.uid == 0 {
+		return nil
+	}
+	return func(event *journal.Event) (visible, full bool) {
+		full = !event.Unattributed && event.UID == from.uid
+		return f.maySee(from, event.Object) && f.maySee(from, event.To), full
+	}
+}
+
+// readEvents answers READ with whole lines, and waits for the first.
+func (f *Filesystem) readEvents(r *fuse.ReadRequest, handle *handle) {
+	message := make([]byte, outHeaderSize+min(r.Size, maxPages*4096))
+	n, err := handle.info.events.Read(message[outHeaderSize:])
+	if errors.Is(err, unix.EAGAIN) && r.FileFlags&fuse.OpenNonblock == 0 {
+		n, err = f.awaitEvent(r, handle, message[outHeaderSize:])
+	}
+	if err != nil {
+		f.fail(r, fmt.Errorf("reading events: %w", err))
+		return
+	}
+	_ = f.answer(r, message[:outHeaderSize+n])
+}
+
+// awaitEvent reads when there is something to read. EINTR when the reader does not want to wait any more.
+func (f *Filesystem) awaitEvent(r *fuse.ReadRequest, handle *handle, into []byte) (int, error) {
+	interrupted := f.inflight.interruption(r.ID)
+	key := ^uint64(r.ID) // as nobody's who polls
+	defer handle.info.events.Unpoll(key)
+	for {
+		there := make(chan struct{}, 1)
+		if !handle.info.events.Poll(key, func() { there <- struct{}{} }) {
+			select {
+			case <-there:
+			case <-interrupted:
+				return 0, unix.EINTR
+			}
+		}
+		n, err := handle.info.events.Read(into)
+		if !errors.Is(err, unix.EAGAIN) {
+			return n, err
+		}
+	}
+}
+
+// pollEvents says whether there is something to read.
+func (f *Filesystem) pollEvents(r *fuse.PollRequest, handle *handle) fuse.PollEvents {
+	var tell func()
+	if wakeup, wanted := r.Wakeup(); wanted {
+		tell = func() { f.wake(wakeup) }
+	}
+	if handle.info.events.Poll(handle.id, tell) {
+		return fuse.PollIn | fuse.PollReadNormal
+	}
+	return 0
+}

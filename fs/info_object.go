@@ -1,0 +1,154 @@
+package fs
+
+import (
+	"fmt"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"shmfs/fs/table"
+	"shmfs/objects"
+	"shmfs/semfs"
+
+	"golang.org/x/sys/unix"
+)
+
+// objectText is everything about one object. The kernel has checked that who asks may come to it.
+func (f *Filesystem) objectText(id uint64, from asker) ([]byte, error) {
+	stat, err := f.tree.Stat(id)
+	if err != nil {
+		return nil, err
+	}
+	found := objects.Found{Path: f.nameToShow(id), Stat: stat}
+	kind := kindOf(&found)
+	var text strings.Builder
+	line := func(key string, value any) { fmt.Fprintf(&text, "%s: %v\n", key, value) }
+	line("name", table.Escape(found.Path))
+	line("type", kind)
+	line("inode", id)
+	line("size", stat.Size)
+	line("charged", f.tree.ChargeOf(&stat))
+	if stat.Mode&unix.S_IFMT == unix.S_IFREG {
+		resident, huge := f.memoryInUse(id, &stat)
+		line("resident", resident)
+		line("huge", huge)
+	}
+	line("blocks", stat.Blocks)
+	line("mode", fmt.Sprintf("%04o", stat.Mode&0o7777))
+	line("uid", stat.Uid)
+	line("user", table.Escape(userName(stat.Uid)))
+	line("gid", stat.Gid)
+	line("group", table.Escape(groupName(stat.Gid)))
+	line("links", stat.Nlink)
+	for _, moment := range []struct {
+		key string
+		at  unix.Timespec
+	}{{"accessed", stat.Atim}, {"modified", stat.Mtim}, {"changed", stat.Ctim}} {
+		line(moment.key, timeAt(moment.at).UTC().Format(time.RFC3339Nano))
+	}
+	line("created", f.birthOf(id).UTC().Format(time.RFC3339Nano))
+	f.addCreator(line, id, from)
+	f.addUsers(line, id, from)
+	f.addKind(line, id, kind)
+	return []byte(text.String()), nil
+}
+
+// memoryInUse returns how many bytes of a file are in memory, and how many of these in huge pages.
+func (f *Filesystem) memoryInUse(id uint64, stat *unix.Stat_t) (resident, huge int64) {
+	object, err := f.tree.Open(id, unix.O_RDONLY|unix.O_NOATIME)
+	if err != nil {
+		return stat.Blocks * 512, 0
+	}
+	defer object.Close()
+	if amount, err := object.Region().Residency(0, max(stat.Size, 0)); err == nil {
+		resident = amount.Resident
+	}
+	return resident, hugeBytes(object)
+}
+
+// hugeBytes is how many bytes of a file lie in huge pages: 0 where the kernel cannot tell without touching pages.
+func hugeBytes(*objects.Object) int64 { return 0 }
+
+// creator is who made an object through this mount.
+type creator struct {
+	process uint32
+	command string
+	cgroup  string
+}
+
+// noteCreator remembers who made an object, for as long as there is one.
+func (f *Filesystem) noteCreator(id uint64, thread uint32) {
+	known := f.askers.known(thread)
+	f.tree.SetNote(id, &creator{known.process, known.command, known.cgroup})
+}
+
+func (f *Filesystem) addCreator(line func(string, any), id uint64, from asker) {
+	made, known := f.tree.Note(id).(*creator)
+	if !known || !f.newSight(from).process(int(made.process), ^uint32(0)) {
+		made = &creator{}
+	}
+	process := "-"
+	if made.process != 0 {
+		process = strconv.FormatUint(uint64(made.process), 10)
+	}
+	line("creator-pid", process)
+	line("creator-command", table.Escape(made.command))
+	line("creator-cgroup", table.Escape(made.cgroup))
+}
+
+// addUsers tells who has an object open or mapped.
+func (f *Filesystem) addUsers(line func(string, any), id uint64, from asker) {
+	opens := f.openedRows(from, func(handle *handle) bool { return handle.node == id })
+	mapped, _ := f.mappedRows(from, id)
+	line("opens", f.openings.counts()[id])
+	line("mappers", len(mapped))
+	for _, row := range mapped {
+		line("mapper", fmt.Sprintf("pid %d, user %s, command %s, bytes %d, resident %d, sharing %s, protection %s",
+			row.process, table.Escape(row.user), strconv.Quote(row.command), row.end-row.start, row.resident, row.sharing, row.protection))
+	}
+	for _, row := range opens {
+		line("open", fmt.Sprintf("pid %d, user %s, command %s, flags %s, since %s", row.process, table.Escape(userName(row.origin.uid)),
+			strconv.Quote(row.command), flagWords(row.origin.flags), row.origin.since.UTC().Format(time.RFC3339Nano)))
+	}
+}
+
+// addKind tells what only objects of its kind have.
+func (f *Filesystem) addKind(line func(string, any), id uint64, kind string) {
+	policy := "-"
+	if kind == "semaphore" {
+		value, err := f.tree.Getxattr(id, orphanAttribute)
+		if err != nil {
+			value = []byte(orphanKeep)
+		}
+		policy = "on-orphan=" + table.Escape(string(value))
+	}
+	line("policy", policy)
+	if kind == "symlink" {
+		target, _ := f.tree.Readlink(id)
+		line("target", table.Escape(target))
+	}
+	if kind != "semaphore" {
+		return
+	}
+	report, err := f.reportOf(id)
+	if err != nil {
+		return
+	}
+	lines := report.Text(semfs.Surroundings{Created: f.birthOf(id), Stuck: f.stuck(id, report)})
+	for one := range strings.Lines(lines) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(one, "\n"), ": ")
+		if key != "created" {
+			line(key, value)
+		}
+	}
+}
+
+// groupName is a group's name, or the number of one that has none.
+func groupName(gid uint32) string {
+	number := strconv.FormatUint(uint64(gid), 10)
+	if known, err := user.LookupGroupId(number); err == nil {
+		return known.Name
+	}
+	return number
+}

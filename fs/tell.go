@@ -1,0 +1,273 @@
+package fs
+
+import (
+	"strings"
+	"time"
+
+	"shmfs/fs/journal"
+	"shmfs/objects"
+
+	"bazil.org/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// What happens is told before it is answered, so that whoever acts upon the answer is told of later. While nobody reads events it costs
+// no more than a number: what there is to say is found out only when somebody does.
+
+// tell publishes what a request has caused.
+func (f *Filesystem) tell(request fuse.Request, event journal.Event) {
+	header := request.Hdr()
+	event.UID = header.Uid
+	event.PID, event.Command = f.askers.who(header.Pid)
+	f.journal.Publish(&event)
+}
+
+// tellNamed tells of something that has a name now, or had.
+func (f *Filesystem) tellNamed(request fuse.Request, kind journal.Kind, parent uint64, name string, event journal.Event) {
+	event.Kind, event.Object = kind, f.pathIn(parent, name)
+	f.tell(request, event)
+}
+
+// tellNode tells of something by its node.
+func (f *Filesystem) tellNode(request fuse.Request, kind journal.Kind, node uint64, event journal.Event) {
+	event.Kind, event.Inode = kind, node
+	event.Object, _ = f.pathOf(node) // what has no name has none
+	f.tell(request, event)
+}
+
+// pathIn returns the path of a name in a directory, below the root.
+func (f *Filesystem) pathIn(parent uint64, name string) string {
+	directory, err := f.pathOf(parent)
+	if err != nil || directory == "" {
+		return name
+	}
+	return directory + "/" + name
+}
+
+// pathOf returns a node's path below the root; empty for the root itself. ENOENT when it has none.
+func (f *Filesystem) pathOf(node uint64) (string, error) {
+	path, err := f.tree.Path(node)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimPrefix(path, "."), nil
+}
+
+// tellCreated tells of a new name.
+func (f *Filesystem) tellCreated(request fuse.Request, name string, entry *objects.Entry) {
+	if f.journal.Pass() {
+		return
+	}
+	found := objects.Found{Path: f.pathIn(uint64(request.Hdr().Node), name), Stat: entry.Stat}
+	f.tell(request, journal.Event{Kind: journal.Create, Object: found.Path, Inode: entry.Stat.Ino, Type: kindOf(&found)})
+}
+
+// origin is who opened something, and how.
+type origin struct {
+	thread uint32
+	uid    uint32
+	flags  uint32 // open(2)'s
+	since  time.Time
+}
+
+// noteOrigin notes who opened something that the kernel does not know of yet.
+func noteOrigin(request fuse.Request, handle *handle, flags uint32) {
+	handle.origin.Store(&origin{request.Hdr().Pid, request.Hdr().Uid, flags, time.Now()})
+}
+
+// tellOpened tells of a handle more.
+func (f *Filesystem) tellOpened(request fuse.Request, handle *handle, flags uint32) {
+	noteOrigin(request, handle, flags)
+	if f.journal.Pass() {
+		return
+	}
+	f.tellNode(request, journal.Open, handle.node, journal.Event{Flags: flagWords(flags), Opens: f.openings.count(handle.opened)})
+}
+
+// tellClosing tells of a handle less, before it is gone: who sees that it is has been told.
+func (f *Filesystem) tellClosing(handle *handle) {
+	from := handle.origin.Load()
+	if handle.opened == nil || from == nil || f.journal.Pass() {
+		return
+	}
+	event := journal.Event{Kind: journal.Close, Inode: handle.node, Flags: flagWords(from.flags), UID: from.uid}
+	event.Object, _ = f.pathOf(handle.node)
+	event.Opens = f.openings.count(handle.opened) - 1
+	event.PID, event.Command = f.askers.who(from.thread)
+	f.journal.Publish(&event)
+}
+
+// tellResized tells of a size.
+func (f *Filesystem) tellResized(request fuse.Request, node uint64, size int64) {
+	if !f.journal.Pass() {
+		f.tellNode(request, journal.Resize, node, journal.Event{Size: size})
+	}
+}
+
+// tellFull tells of what did not fit.
+func (f *Filesystem) tellFull(request fuse.Request, errno unix.Errno) {
+	if errno != unix.ENOSPC || f.journal.Pass() {
+		return
+	}
+	var wanted int64
+	switch r := request.(type) {
+	case *fuse.WriteRequest:
+		wanted = int64(len(r.Data))
+	case *fuse.SetattrRequest:
+		wanted = int64(r.Size)
+	case *fuse.FAllocateRequest:
+		wanted = int64(r.Length)
+	}
+	f.tellNode(request, journal.NoSpace, uint64(request.Hdr().Node), journal.Event{Wanted: wanted})
+}
+
+// count returns how many handles a file has.
+func (o *openings) count(file *opened) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return file.count
+}
+
+// flagWords says how a file was opened.
+func flagWords(flags uint32) string {
+	words := []string{"read"}
+	switch flags & unix.O_ACCMODE {
+	case unix.O_WRONLY:
+		words = []string{"write"}
+	case unix.O_RDWR:
+		words = []string{"read", "write"}
+	}
+	for _, known := range []struct {
+		flag uint32
+		word string
+	}{
+		{unix.O_APPEND, "append"}, {unix.O_NONBLOCK, "nonblock"}, {unix.O_DSYNC, "sync"}, {unix.O_DIRECT, "direct"},
+		{unix.O_DIRECTORY, "directory"}, {unix.O_NOFOLLOW, "nofollow"}, {unix.O_NOATIME, "noatime"}, {unix.O_TRUNC, "truncate"},
+	} {
+		if flags&known.flag != 0 {
+			words = append(words, known.word)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+// tellChanged tells of what a SETATTR has set.
+func (f *Filesystem) tellChanged(r *fuse.SetattrRequest, stat *unix.Stat_t) {
+	if r.Valid.Size() {
+		f.tellResized(r, stat.Ino, stat.Size)
+	}
+	if !r.Valid.Mode() && !r.Valid.Uid() && !r.Valid.Gid() || f.journal.Pass() {
+		return
+	}
+	f.tellNode(r, journal.Chmod, stat.Ino, journal.Event{Mode: stat.Mode & 0o7777, Owner: stat.Uid, Group: stat.Gid})
+}
+
+// tellAllocated tells of a file that fallocate may have made longer.
+func (f *Filesystem) tellAllocated(r *fuse.FAllocateRequest, handle *handle) {
+	end := int64(r.Offset + r.Length)
+	if r.Mode&unix.FALLOC_FL_KEEP_SIZE != 0 || f.journal.Pass() {
+		return
+	}
+	if size, err := handle.opened.object.Region().Size(); err == nil && size == end {
+		f.tellNode(r, journal.Resize, handle.node, journal.Event{Size: size})
+	}
+}
+
+// tellMade tells of a semaphore that has got its name.
+func (f *Filesystem) tellMade(r fuse.Request, name *createdName, entry *objects.Entry) {
+	if !f.journal.Pass() {
+		f.tell(r, journal.Event{Kind: journal.Create, Object: f.pathIn(name.parent, name.name), Inode: entry.Stat.Ino, Type: "semaphore"})
+	}
+}
+
+// pathToTell returns a node's path if anybody wants to know.
+func (f *Filesystem) pathToTell(node uint64) string {
+	if f.journal.Readers() == 0 {
+		return ""
+	}
+	path, _ := f.pathOf(node)
+	return path
+}
+
+// pathToTellIn returns the path of a name if anybody wants to know.
+func (f *Filesystem) pathToTellIn(parent uint64, name string) string {
+	if f.journal.Readers() == 0 {
+		return ""
+	}
+	return f.pathIn(parent, name)
+}
+
+// tellMoved tells of a name that leads to what another leads or led to.
+func (f *Filesystem) tellMoved(r fuse.Request, kind journal.Kind, old, to string, node uint64) {
+	if !f.journal.Pass() {
+		f.tell(r, journal.Event{Kind: kind, Object: old, To: to, Inode: node})
+	}
+}
+
+// removal is a name that is about to go.
+type removal struct {
+	path string
+	stat unix.Stat_t
+}
+
+// removalOf looks at a name that is about to go, if anybody wants to know.
+func (f *Filesystem) removalOf(r *fuse.RemoveRequest) removal {
+	if f.journal.Readers() == 0 {
+		return removal{}
+	}
+	going := removal{path: f.pathIn(uint64(r.Node), r.Name)}
+	if entry, err := f.tree.Lookup(uint64(r.Node), r.Name); err == nil {
+		going.stat = entry.Stat
+		f.forget(entry.ID, 1)
+	}
+	return going
+}
+
+func (f *Filesystem) tellRemoved(r *fuse.RemoveRequest, gone removal) {
+	if f.journal.Pass() {
+		return
+	}
+	links := uint32(gone.stat.Nlink) - 1
+	if r.Dir || gone.stat.Nlink == 0 {
+		links = 0
+	}
+	f.tell(r, journal.Event{Kind: journal.Unlink, Object: gone.path, Inode: gone.stat.Ino, Links: links})
+}
+
+// tellerOf returns what tells of the units that a command moves. The request may be gone by then.
+func (f *Filesystem) tellerOf(header fuse.Header, handle *handle) func(posted bool, units uint32) {
+	return func(posted bool, units uint32) {
+		if f.journal.Pass() {
+			return
+		}
+		kind := journal.SemaphoreWait
+		if posted {
+			kind = journal.SemaphorePost
+		}
+		event := journal.Event{Kind: kind, Units: uint64(units), Value: -1, Inode: handle.node, UID: header.Uid}
+		event.Object, _ = f.pathOf(handle.node)
+		event.PID, event.Command = f.askers.who(header.Pid)
+		f.journal.Publish(&event)
+	}
+}
+
+// tellDied tells of units that came back because who held them has gone.
+func (f *Filesystem) tellDied(handle *handle, units uint64) {
+	from := handle.origin.Load()
+	if units == 0 || from == nil || f.journal.Pass() {
+		return
+	}
+	event := journal.Event{Kind: journal.HolderDied, Units: units, Inode: handle.node, UID: from.uid}
+	event.Object, _ = f.pathOf(handle.node)
+	event.PID, event.Command = f.askers.who(from.thread)
+	f.journal.Publish(&event)
+}
+
+// maySee says whether who asks may know of a path: whether its directory can be searched by them.
+func (f *Filesystem) maySee(from asker, path string) bool {
+	directory := strings.LastIndexByte(path, '/')
+	if directory < 0 {
+		return true
+	}
+	return f.as(from, func() error { return f.tree.Searchable(path[:directory]) }) == nil
+}
