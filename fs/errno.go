@@ -29,6 +29,7 @@ func ordinary(errno syscall.Errno) bool {
 // fail answers a request with an error.
 func (f *Filesystem) fail(request fuse.Request, err error) {
 	errno := errnoOf(err)
+	f.inflight.failed(request.Hdr().ID, errno)
 	f.tellFull(request, errno)
 	if ordinary(errno) || errors.Is(err, errLookAgain) {
 		if f.log.IsDebug() {

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"shmfs/fs/journal"
+	"shmfs/fs/meter"
 	"shmfs/mmapcore"
 	"shmfs/objects"
 	"shmfs/semfs"
 
 	"bazil.org/fuse"
 	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
 )
 
@@ -40,7 +42,9 @@ type Filesystem struct {
 	sleepers   *semfs.Sleepers // immutable
 	helper     *helper         // maps semaphores in cached mode, where they can be mapped; else nil; immutable
 	refusals   refusals
-	journal    *journal.Journal // immutable
+	journal    *journal.Journal     // immutable
+	meter      *meter.Meter         // immutable
+	metrics    *prometheus.Registry // immutable
 	askers     askers
 
 	idle    atomic.Int32   // goroutines that wait for a request
@@ -73,7 +77,8 @@ func Mount(mountpoint string, options Options, log hclog.Logger) (*Filesystem, e
 func newFilesystem(tree *objects.Tree, options Options, log hclog.Logger) *Filesystem {
 	f := &Filesystem{log: log, tree: tree, control: controlPrefix(), started: unix.NsecToTimespec(time.Now().UnixNano())}
 	f.options.Store(&options)
-	f.journal = journal.New()
+	f.journal, f.meter = journal.New(), meter.New()
+	f.metrics = f.newRegistry()
 	f.handles.init()
 	f.openings.init()
 	f.openers.init()

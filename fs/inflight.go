@@ -11,8 +11,14 @@ import (
 // came too late, and that waiting for others can be ended.
 type inflight struct {
 	mu    sync.Mutex
-	byID  map[fuse.RequestID]chan struct{} // nil until somebody asks for it; closed when interrupted; guarded by mu
-	ended bool                             // everything is interrupted; guarded by mu
+	byID  map[fuse.RequestID]underway // guarded by mu
+	ended bool                        // everything is interrupted; guarded by mu
+}
+
+// underway is one request that is being served.
+type underway struct {
+	interrupted chan struct{} // nil until somebody asks for it; closed when interrupted
+	errno       unix.Errno    // with which it was answered
 }
 
 // interrupted is the channel of all requests that were interrupted before they asked for one.
@@ -22,18 +28,31 @@ var interrupted = func() chan struct{} {
 	return channel
 }()
 
-func (i *inflight) init() { i.byID = make(map[fuse.RequestID]chan struct{}) }
+func (i *inflight) init() { i.byID = make(map[fuse.RequestID]underway) }
 
 func (i *inflight) begin(id fuse.RequestID) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.byID[id] = nil
+	i.byID[id] = underway{}
 }
 
-func (i *inflight) end(id fuse.RequestID) {
+// end forgets a request, and returns the error that it was answered with, or 0.
+func (i *inflight) end(id fuse.RequestID) unix.Errno {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	errno := i.byID[id].errno
 	delete(i.byID, id)
+	return errno
+}
+
+// failed notes the error that a request is answered with.
+func (i *inflight) failed(id fuse.RequestID, errno unix.Errno) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if request, known := i.byID[id]; known {
+		request.errno = errno
+		i.byID[id] = request
+	}
 }
 
 // interruption returns a channel that is closed when a request that is being served is interrupted, or has been.
@@ -43,19 +62,21 @@ func (i *inflight) interruption(id fuse.RequestID) <-chan struct{} {
 	if i.ended {
 		return interrupted
 	}
-	if i.byID[id] == nil {
-		i.byID[id] = make(chan struct{})
+	request := i.byID[id]
+	if request.interrupted == nil {
+		request.interrupted = make(chan struct{})
+		i.byID[id] = request
 	}
-	return i.byID[id]
+	return request.interrupted
 }
 
 // interrupt interrupts a request; false when it is not being served.
 func (i *inflight) interrupt(id fuse.RequestID) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	channel, known := i.byID[id]
+	request, known := i.byID[id]
 	if known {
-		i.byID[id] = endWait(channel)
+		i.byID[id] = request.endWait()
 	}
 	return known
 }
@@ -65,16 +86,17 @@ func (i *inflight) interruptAll() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.ended = true
-	for id, channel := range i.byID {
-		i.byID[id] = endWait(channel)
+	for id, request := range i.byID {
+		i.byID[id] = request.endWait()
 	}
 }
 
-func endWait(channel chan struct{}) chan struct{} {
-	if channel != nil && channel != interrupted {
-		close(channel)
+func (u underway) endWait() underway {
+	if u.interrupted != nil && u.interrupted != interrupted {
+		close(u.interrupted)
 	}
-	return interrupted
+	u.interrupted = interrupted
+	return u
 }
 
 // interrupt handles INTERRUPT. A request that is being served is left to finish, but what waits for other clients ends its wait.

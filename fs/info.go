@@ -37,6 +37,7 @@ func init() { // it refers to functions that refer to it
 		{"semaphores", (*Filesystem).semaphoresText},
 		{"users", (*Filesystem).usersText},
 		{"stats", (*Filesystem).statsText},
+		{"metrics", (*Filesystem).metricsText},
 	}
 }
 

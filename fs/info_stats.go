@@ -76,7 +76,11 @@ func (f *Filesystem) statsText(asker) ([]byte, error) {
 	line("inodes-limit", usage.Files)
 	line("handles", f.handles.count())
 	line("nodes", f.tree.Known())
-	return []byte(text.String()), nil
+	line("event-readers", f.journal.Readers())
+	line("events", f.journal.Published())
+	line("events-dropped", f.journal.Dropped())
+	requests := f.meter.Snapshot()
+	return requests.AppendTo([]byte(text.String())), nil
 }
 
 // bytesUsed returns what is charged and the limit (0: none), in bytes; under commit=lazy what statfs says.

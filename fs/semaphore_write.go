@@ -76,7 +76,9 @@ func (w *writeAnswer) written(count int) {
 
 func (w *writeAnswer) fail(err error) {
 	var message [outHeaderSize]byte
-	w.send(message[:], errnoOf(err))
+	errno := errnoOf(err)
+	w.filesystem.inflight.failed(w.header.ID, errno)
+	w.send(message[:], errno)
 }
 
 func (w *writeAnswer) send(message []byte, errno unix.Errno) {

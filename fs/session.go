@@ -118,8 +118,10 @@ func (f *Filesystem) serve(request fuse.Request) {
 		r.Respond()
 		return
 	}
+	began := f.meter.Begin()
+	kind := kindOfRequest(request)
 	f.inflight.begin(id)
-	defer f.inflight.end(id)
+	defer func() { f.meter.Done(kind, f.inflight.end(id), began) }()
 	f.semaphores.heard(request)
 	kernelNode := uint64(request.Hdr().Node)
 	request.Hdr().Node = f.semaphores.resolve(request.Hdr().Node)

@@ -1,0 +1,96 @@
+package fs
+
+import (
+	"time"
+
+	"shmfs/fs/meter"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// metricsText is what the file metrics holds, and what is served over HTTP.
+func (f *Filesystem) metricsText(asker) ([]byte, error) { return meter.Text(f.metrics) }
+
+// Metrics gathers what there is to know about the mount, for Prometheus. It may be used concurrently.
+func (f *Filesystem) Metrics() prometheus.Gatherer { return f.metrics }
+
+// newRegistry registers everything that the mount and its process can tell.
+func (f *Filesystem) newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(meter.Collector{Meter: f.meter}, mountCollector{f},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
+
+// mountCollector hands the figures of the mount to Prometheus's library. Each is made when it is asked for.
+type mountCollector struct{ filesystem *Filesystem }
+
+// describe makes what there is to know of a metric of the mount.
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("shmfs_"+name, help, labels, nil)
+}
+
+var (
+	infoMetric     = describe("info", "The mount: always 1.", "mode", "commit", "store", "version")
+	uptimeMetric   = describe("uptime_seconds", "How long the mount has been served.")
+	objectsMetric  = describe("objects", "Regular files with a name, semaphores among them.")
+	directories    = describe("directories", "Directories below the root.")
+	semaphoreCount = describe("semaphores", "Names of semaphores.")
+	chargedMetric  = describe("charged_bytes", "Bytes that count against the limit.")
+	residentMetric = describe("resident_bytes", "Bytes in memory of all regular files with a name.")
+	limitMetric    = describe("limit_bytes", "The limit of charged bytes; 0: none.")
+	inodesUsed     = describe("inodes", "Inodes in use.")
+	inodesLimit    = describe("limit_inodes", "The limit of inodes; 0: none.")
+	handlesMetric  = describe("open_handles", "Open files and directories.")
+	nodesMetric    = describe("nodes", "Inodes that the kernel or the daemon knows.")
+	eventReaders   = describe("event_readers", "Open streams of events.")
+	eventsMetric   = describe("events_total", "Events so far.")
+	eventsDropped  = describe("events_dropped_total", "Events that readers were told that they missed.")
+	collectFailed  = describe("collect_errors", "Whether the figures of the objects could not be had.")
+)
+
+// Describe sends what there is to know of each metric.
+func (c mountCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, one := range []*prometheus.Desc{
+		infoMetric, uptimeMetric, objectsMetric, directories, semaphoreCount, chargedMetric, residentMetric, limitMetric, inodesUsed,
+		inodesLimit, handlesMetric, nodesMetric, eventReaders, eventsMetric, eventsDropped, collectFailed,
+	} {
+		to <- one
+	}
+}
+
+// Collect sends the figures of this moment.
+func (c mountCollector) Collect(to chan<- prometheus.Metric) {
+	f := c.filesystem
+	gauge := func(of *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(of, prometheus.GaugeValue, value, labels...)
+	}
+	counter := func(of *prometheus.Desc, value uint64) {
+		to <- prometheus.MustNewConstMetric(of, prometheus.CounterValue, float64(value))
+	}
+	options := f.options.Load()
+	gauge(infoMetric, 1, f.mode.name, options.Commit.String(), options.Store, BuildVersion().String())
+	gauge(uptimeMetric, time.Since(timeAt(f.started)).Seconds())
+	gauge(handlesMetric, float64(f.handles.count()))
+	gauge(nodesMetric, float64(f.tree.Known()))
+	gauge(eventReaders, float64(f.journal.Readers()))
+	counter(eventsMetric, f.journal.Published())
+	counter(eventsDropped, f.journal.Dropped())
+	counted, err := f.takeCensus()
+	usage, usageErr := f.tree.Usage()
+	if err != nil || usageErr != nil {
+		gauge(collectFailed, 1)
+		return
+	}
+	gauge(collectFailed, 0)
+	charged, limit := f.bytesUsed(&usage)
+	gauge(objectsMetric, float64(counted.files))
+	gauge(directories, float64(counted.directories))
+	gauge(semaphoreCount, float64(counted.semaphores))
+	gauge(chargedMetric, float64(charged))
+	gauge(residentMetric, float64(counted.resident))
+	gauge(limitMetric, float64(limit))
+	gauge(inodesUsed, float64(usage.Files-usage.Ffree))
+	gauge(inodesLimit, float64(usage.Files))
+}
