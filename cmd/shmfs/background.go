@@ -42,6 +42,9 @@ func (c *mountCommand) startInBackground(target string, options fs.Options) erro
 	defer reader.Close()
 	const inherited = 3 // the first descriptor behind the standard ones
 	arguments := []string{"mount", "--" + reportFlag, strconv.Itoa(inherited), "-o", options.String()}
+	if c.metrics != "" {
+		arguments = append(arguments, "--metrics-listen", c.metrics)
+	}
 	arguments = append(append(arguments, c.log.arguments()...), "--", target)
 	command := exec.Command("/proc/self/exe", arguments...)
 	command.Args[0] = os.Args[0]
@@ -163,6 +166,7 @@ func (c *mountCommand) serveInBackground(target string, options fs.Options) erro
 	log, err := c.log.open(false)
 	if err == nil {
 		server := newServer(target, options, log)
+		server.metrics = c.metrics
 		server.ready = func() error { return tell(report{Ready: true}) }
 		err = server.run()
 	}

@@ -43,7 +43,8 @@ Exit codes:
 type mountCommand struct {
 	options    []string
 	foreground bool
-	reportTo   int // descriptor to report readiness on; negative in a process that a user started
+	reportTo   int    // descriptor to report readiness on; negative in a process that a user started
+	metrics    string // address to serve metrics on; empty: none
 	log        logSettings
 }
 
@@ -67,6 +68,7 @@ func newMountCommand() *cobra.Command {
 	flags.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground and log to standard error")
 	flags.IntVar(&c.reportTo, reportFlag, -1, "descriptor to report readiness on")
 	_ = flags.MarkHidden(reportFlag)
+	flags.StringVar(&c.metrics, "metrics-listen", "", "serve metrics for Prometheus at http://ADDRESS/metrics; :PORT is the loopback interface's")
 	c.log.addFlags(command)
 	return command
 }
@@ -74,6 +76,12 @@ func newMountCommand() *cobra.Command {
 func (c *mountCommand) run(path string) error {
 	if err := c.log.check(); err != nil {
 		return err
+	}
+	if c.metrics != "" {
+		var err error
+		if c.metrics, err = checkMetricsAddress(c.metrics); err != nil {
+			return err
+		}
 	}
 	text := strings.Join(c.options, ",")
 	if fs.IsRemount(text) {

@@ -19,6 +19,7 @@ type server struct {
 	mountpoint string
 	options    fs.Options
 	log        hclog.Logger
+	metrics    string       // address to serve metrics on; empty: none
 	ready      func() error // tells who waits for the mount
 	stopping   func()       // tells who supervises the process
 
@@ -50,6 +51,7 @@ func (c *mountCommand) serveInForeground(claimed *claim, options fs.Options) err
 		return err
 	}
 	server := newServer(claimed.path, options, log)
+	server.metrics = c.metrics
 	server.ready = func() error {
 		claimed.release()
 		server.notify(daemon.SdNotifyReady)
@@ -83,6 +85,15 @@ func (s *server) run() error {
 	s.filesystem, s.device = filesystem, deviceAt(s.mountpoint)
 	s.log.Info("mounted", "mountpoint", s.mountpoint)
 	go func() { s.served <- filesystem.Serve() }()
+	if s.metrics != "" {
+		served, err := serveMetrics(s.metrics, filesystem.Metrics(), s.log)
+		if err != nil {
+			s.log.Error("unmounting: the metrics cannot be served", "error", err)
+			_ = s.stop()
+			return errors.Join(err, s.watch())
+		}
+		defer served.close()
+	}
 	if err := s.ready(); err != nil {
 		s.log.Error("nobody waits for the mount any more: unmounting", "error", err)
 		_ = s.stop()
