@@ -46,6 +46,7 @@ func newRootCommand() *cobra.Command {
 	})
 	root.AddCommand(newMountCommand(), newUmountCommand(), newSemCommand(), newVersionCommand(), newDetachCommand(),
 		newExitCodesTopic())
+	root.AddCommand(inspectCommands()...)
 	return root
 }
 
