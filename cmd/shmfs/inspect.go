@@ -19,6 +19,8 @@ type inspectCommand struct {
 func inspectCommands() []*cobra.Command {
 	makers := []func(*inspectCommand) *cobra.Command{
 		(*inspectCommand).newListCommand,
+		(*inspectCommand).newStatCommand,
+		(*inspectCommand).newWhoCommand,
 	}
 	commands := make([]*cobra.Command, len(makers))
 	for i, make := range makers {
