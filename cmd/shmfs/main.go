@@ -44,7 +44,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return failure(exitUsage, "%w: see %s --help", err, command.CommandPath())
 	})
-	root.AddCommand(newMountCommand(), newUmountCommand(), newSemCommand(), newVersionCommand(), newDetachCommand(),
+	root.AddCommand(newMountCommand(), newUmountCommand(), newSemCommand(), newTopCommand(), newVersionCommand(), newDetachCommand(),
 		newExitCodesTopic())
 	root.AddCommand(inspectCommands()...)
 	return root

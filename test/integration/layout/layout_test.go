@@ -17,11 +17,13 @@ import (
 
 // allowed says which of our packages, and which of the libraries with a side to take, each package may import.
 var allowed = map[string][]string{
-	"shmfs/cmd/shmfs": {"shmfs/fs", "shmfs/fs/table"},
-	"shmfs/fs": {"shmfs/fs/caller", "shmfs/fs/journal", "shmfs/fs/meter", "shmfs/fs/table",
+	"shmfs/cmd/shmfs":     {"shmfs/cmd/shmfs/top", "shmfs/fs", "shmfs/fs/table"},
+	"shmfs/cmd/shmfs/top": {"shmfs/fs/table"},
+	"shmfs/fs": {"shmfs/fs/caller", "shmfs/fs/journal", "shmfs/fs/mappers", "shmfs/fs/meter", "shmfs/fs/table",
 		"shmfs/objects", "shmfs/semfs", "shmfs/mmapcore", "bazil.org/fuse"},
 	"shmfs/fs/caller":  {},
 	"shmfs/fs/journal": {},
+	"shmfs/fs/mappers": {},
 	"shmfs/fs/meter":   {},
 	"shmfs/fs/table":   {},
 	"shmfs/objects":    {"shmfs/mmapcore"},
