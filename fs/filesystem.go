@@ -36,6 +36,8 @@ type Filesystem struct {
 	sleepers   *semfs.Sleepers // immutable
 	helper     *helper         // maps semaphores in cached mode, where they can be mapped; else nil; immutable
 	refusals   refusals
+	census     census
+	orphans    orphans
 
 	idle    atomic.Int32   // goroutines that wait for a request
 	readers sync.WaitGroup // goroutines that read requests
@@ -60,6 +62,9 @@ func Mount(mountpoint string, options Options, log hclog.Logger) (*Filesystem, e
 	if err := f.connect(mountpoint, options); err != nil {
 		return nil, errors.Join(err, tree.Close())
 	}
+	if f.census.device, err = mountedDevice(mountpoint); err != nil {
+		f.log.Warn("who maps semaphores cannot be found out", "reason", err)
+	}
 	return f, nil
 }
 
@@ -72,6 +77,7 @@ func newFilesystem(tree *objects.Tree, options Options, log hclog.Logger) *Files
 	f.openers.init()
 	f.inflight.init()
 	f.semaphores.init()
+	f.orphans.init()
 	f.sleepers = semfs.NewSleepers(mostSleepers)
 	return f
 }
@@ -125,6 +131,7 @@ func newStore(options Options) (*mmapcore.Store, error) {
 // Close frees the store and the connection. While the file system is mounted, clients see ENOTCONN from then on. No call of
 // Serve may be running.
 func (f *Filesystem) Close() error {
+	f.orphans.stop()   // that the daemon goes does not mean that the clients do
 	f.passthru = false // the registrations of backing files go with the connection
 	for _, handle := range f.handles.drain() {
 		f.closeTaken(handle)
@@ -133,5 +140,6 @@ func (f *Filesystem) Close() error {
 	if f.helper != nil {
 		f.helper.close() // nothing it does waits for the mount any more
 	}
+	f.orphans.wait()
 	return errors.Join(err, f.tree.Close())
 }
