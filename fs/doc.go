@@ -22,5 +22,8 @@
 // a slow request holds up no other. Lock order: Filesystem.openings, then the locks of objects. Filesystem.handles and
 // inflight stand alone. None is held while a reply is written.
 //
+// A semaphore that its last user has left is looked at by goroutines apart from requests (see orphans.go), while whoever opens it waits
+// at its gate. Lock order there: Filesystem.openings, orphans, semaphores, then the locks of objects.
+//
 // The daemon never touches its own mount: a call or a page fault there would wait for the process itself, beyond kill.
 package fs

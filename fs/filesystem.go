@@ -46,6 +46,8 @@ type Filesystem struct {
 	meter      *meter.Meter         // immutable
 	metrics    *prometheus.Registry // immutable
 	askers     askers
+	census     census
+	orphans    orphans
 
 	idle    atomic.Int32   // goroutines that wait for a request
 	readers sync.WaitGroup // goroutines that read requests
@@ -70,6 +72,9 @@ func Mount(mountpoint string, options Options, log hclog.Logger) (*Filesystem, e
 	if err := f.connect(mountpoint, options); err != nil {
 		return nil, errors.Join(err, tree.Close())
 	}
+	if f.census.device, err = mountedDevice(mountpoint); err != nil {
+		f.log.Warn("who maps semaphores cannot be found out", "reason", err)
+	}
 	return f, nil
 }
 
@@ -84,6 +89,7 @@ func newFilesystem(tree *objects.Tree, options Options, log hclog.Logger) *Files
 	f.openers.init()
 	f.inflight.init()
 	f.semaphores.init()
+	f.orphans.init()
 	f.sleepers = semfs.NewSleepers(mostSleepers)
 	return f
 }
@@ -137,6 +143,7 @@ func newStore(options Options) (*mmapcore.Store, error) {
 // Close frees the store and the connection. While the file system is mounted, clients see ENOTCONN from then on. No call of
 // Serve may be running.
 func (f *Filesystem) Close() error {
+	f.orphans.stop()   // that the daemon goes does not mean that the clients do
 	f.passthru = false // the registrations of backing files go with the connection
 	for _, handle := range f.handles.drain() {
 		f.closeTaken(handle)
@@ -145,5 +152,6 @@ func (f *Filesystem) Close() error {
 	if f.helper != nil {
 		f.helper.close() // nothing it does waits for the mount any more
 	}
+	f.orphans.wait()
 	return errors.Join(err, f.tree.Close())
 }

@@ -77,7 +77,7 @@ func (c mountCollector) Collect(to chan<- prometheus.Metric) {
 	gauge(eventReaders, float64(f.journal.Readers()))
 	counter(eventsMetric, f.journal.Published())
 	counter(eventsDropped, f.journal.Dropped())
-	counted, err := f.takeCensus()
+	counted, err := f.countAll()
 	usage, usageErr := f.tree.Usage()
 	if err != nil || usageErr != nil {
 		gauge(collectFailed, 1)

@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// census is how much of what there is.
-type census struct {
+// tally is how much of what there is.
+type tally struct {
 	files, directories, semaphores int
 	resident                       int64 // bytes, of regular files with a name
 }
 
-// takeCensus counts every inode once, with the daemon's own rights.
-func (f *Filesystem) takeCensus() (census, error) {
-	var counted census
+// countAll counts every inode once, with the daemon's own rights.
+func (f *Filesystem) countAll() (tally, error) {
+	var counted tally
 	seen := make(map[uint64]struct{})
 	err := f.walkAs(asker{}, func(found *objects.Found) error {
 		kind := kindOf(found)
@@ -46,7 +46,7 @@ func (f *Filesystem) takeCensus() (census, error) {
 
 // statsText is what is to be said in figures.
 func (f *Filesystem) statsText(asker) ([]byte, error) {
-	counted, err := f.takeCensus()
+	counted, err := f.countAll()
 	if err != nil {
 		return nil, err
 	}

@@ -182,6 +182,9 @@ func (f *Filesystem) handleOf(file *opened, flags uint32, semaphore *openSemapho
 func (f *Filesystem) releaseRequest(r *fuse.ReleaseRequest) {
 	if handle, err := f.handles.get(uint64(r.Handle)); err == nil {
 		f.tellClosing(handle)
+		if handle.opened != nil {
+			f.noteRelease(handle.opened, uint64(r.ID))
+		}
 	}
 	f.closeHandle(uint64(r.Handle))
 	f.answerEmpty(r, nil)

@@ -19,7 +19,11 @@ type opened struct {
 	backingID int32           // in passthrough mode, else 0; immutable
 	shared    bool            // stands in openings.byNode; immutable
 	count     int             // handles; guarded by openings.mu
+	referred  bool            // holds a reference to the node, so that the tree knows it until all is closed; guarded by openings.mu
 	operation operation       // of a semaphore
+
+	// Numbers of requests, both guarded by openings.mu: the latest RELEASE, and the SETXATTR that set orphanAttribute last.
+	lastRelease, attributeSet uint64
 }
 
 // openings holds what is open now.
@@ -28,9 +32,10 @@ type openings struct {
 	// backing ids.
 	mu     sync.Mutex
 	byNode map[uint64]*opened
+	gates  map[uint64]*gate // closed ones, by node: whoever opens a node waits for them; guarded by mu
 }
 
-func (o *openings) init() { o.byNode = make(map[uint64]*opened) }
+func (o *openings) init() { o.byNode, o.gates = make(map[uint64]*opened), make(map[uint64]*gate) }
 
 // serves says whether a handle that wants access may share what is open.
 func (o *opened) serves(access int) bool { return o.access == unix.O_RDWR || o.access == access }
@@ -42,6 +47,9 @@ func (o *opened) writable() bool { return o.access != unix.O_RDONLY }
 func (f *Filesystem) open(node uint64, access int) (*opened, error) {
 	f.openings.mu.Lock()
 	defer f.openings.mu.Unlock()
+	if err := f.pass(node); err != nil {
+		return nil, err
+	}
 	known := f.openings.byNode[node]
 	if known != nil && known.serves(access) {
 		known.count++
@@ -51,6 +59,7 @@ func (f *Filesystem) open(node uint64, access int) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	file.referred = f.tree.Refer(node)
 	if known == nil {
 		file.shared = true
 		f.openings.byNode[node] = file
@@ -99,6 +108,7 @@ func (f *Filesystem) shareCreated(node uint64, object *objects.Object) (*opened,
 	if err := f.register(file); err != nil {
 		return nil, err
 	}
+	file.referred = f.tree.Refer(node)
 	if file.shared {
 		f.openings.byNode[node] = file
 	}
@@ -120,16 +130,28 @@ func (f *Filesystem) register(file *opened) error {
 
 // release counts one handle less and closes the file after the last.
 func (f *Filesystem) release(file *opened) {
+	if !f.discount(file) {
+		return
+	}
+	f.left(file)
+	if file.referred {
+		f.forget(file.node, 1)
+	}
+}
+
+// discount is release, and says whether the handle was the last.
+func (f *Filesystem) discount(file *opened) (last bool) {
 	f.openings.mu.Lock()
 	defer f.openings.mu.Unlock()
 	file.count--
 	if file.count > 0 {
-		return
+		return false
 	}
 	if file.shared {
 		delete(f.openings.byNode, file.node)
 	}
 	f.closeOpened(file)
+	return true
 }
 
 func (f *Filesystem) closeOpened(file *opened) {

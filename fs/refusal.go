@@ -1,14 +1,11 @@
 package fs
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
+	"shmfs/fs/mappers"
 	"shmfs/semfs"
 
 	"golang.org/x/sys/unix"
@@ -51,29 +48,6 @@ func (f *Filesystem) refuse(handle *handle, text []byte, err error) {
 
 // describeHolder says which process a thread belongs to, and what that runs.
 func describeHolder(thread int) semfs.Holder {
-	process, command := commandOf(thread)
+	process, command := mappers.Command(thread)
 	return semfs.Holder{Process: process, Command: command}
-}
-
-// commandOf returns the process that a thread belongs to, and what it runs; empty when it is gone.
-func commandOf(thread int) (process int, command string) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", thread))
-	if err != nil {
-		return thread, ""
-	}
-	process = thread
-	for line := range strings.Lines(string(status)) {
-		if id, found := strings.CutPrefix(line, "Tgid:"); found {
-			process, err = strconv.Atoi(strings.TrimSpace(id))
-			break
-		}
-	}
-	if err != nil {
-		return thread, ""
-	}
-	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", process))
-	if errors.Is(err, os.ErrNotExist) || err != nil {
-		return process, ""
-	}
-	return process, strings.TrimSuffix(string(name), "\n")
 }

@@ -59,6 +59,6 @@ func (f *Filesystem) semaphoreText(handle *handle) ([]byte, error) {
 	}
 	return []byte(report.Text(semfs.Surroundings{
 		Created: time.Unix(stat.Btime.Sec, int64(stat.Btime.Nsec)),
-		Stuck:   "no",
+		Stuck:   f.stuck(handle.node, report),
 	})), nil
 }

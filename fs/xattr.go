@@ -62,7 +62,13 @@ func (f *Filesystem) setxattr(r *fuse.SetxattrRequest) {
 	}
 	err := f.checkAttribute(r.Name)
 	if err == nil {
+		err = f.checkOrphanAttribute(uint64(r.Node), r.Name, r.Xattr)
+	}
+	if err == nil {
 		err = f.tree.Setxattr(uint64(r.Node), r.Name, r.Xattr, int(r.Flags))
+	}
+	if err == nil {
+		f.orphanAttributeSet(uint64(r.Node), r.Name, uint64(r.ID))
 	}
 	if err == nil && r.SetxattrFlags&setxattrKillSetgid != 0 {
 		err = f.tree.DropSetgid(uint64(r.Node))

@@ -61,6 +61,18 @@ func (t *Tree) refer(stat *unix.Stat_t) (Entry, bool) {
 	return t.entry(node, stat), true
 }
 
+// Refer counts one more reference to a node, to be given back by Forget; false when it is not known any more.
+func (t *Tree) Refer(id uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	node := t.nodes[id]
+	if node == nil || !node.reachable() {
+		return false
+	}
+	node.lookups++
+	return true
+}
+
 // reachable says whether the inode can be opened. A node without handle that nobody refers to only keeps account of its inode
 // until the next lookup. The caller holds Tree.mu.
 func (n *Node) reachable() bool { return n.handle != "" || n.held >= 0 }
@@ -124,7 +136,8 @@ func (t *Tree) newNode(descriptor int, stat *unix.Stat_t) (*Node, error) {
 	if node.handle != "" && !node.nameless {
 		return node, nil
 	}
-	held, err := duplicate(descriptor)
+	// A descriptor by which the inode can be reached but not read or written, whatever the given one can: it is no use (Object.Alone).
+	held, err := unix.Open(descriptorPath(descriptor), unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}

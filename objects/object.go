@@ -37,6 +37,9 @@ func (t *Tree) Open(id uint64, access int) (*Object, error) {
 		return nil, fmt.Errorf("node %d: %w", id, unix.ESTALE)
 	}
 	descriptor, err := t.reach(id, access|unix.O_NONBLOCK)
+	if errors.Is(err, unix.EAGAIN) { // somebody is finding out whether it is in use (Alone), which takes microseconds
+		descriptor, err = t.reach(id, access)
+	}
 	if err != nil {
 		return nil, err
 	}

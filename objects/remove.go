@@ -19,25 +19,28 @@ func (t *Tree) remove(parent uint64, name string, flags int) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	return t.in(parent, func(directory int) error {
-		// Held before the name goes, so that the inode cannot be gone before its node is settled.
-		victim, err := openVictim(directory, name)
-		if err != nil {
-			return fmt.Errorf("removing %q: %w", name, err)
-		}
-		defer unix.Close(victim)
-		// Known, so that its charge can be given back even if nobody has looked it up.
-		entry, err := t.adopt(victim)
-		if err != nil {
-			return fmt.Errorf("removing %q: %w", name, err)
-		}
-		defer t.Forget(entry.ID, 1)
-		if err := unix.Unlinkat(directory, name, flags); err != nil {
-			return fmt.Errorf("removing %q: %w", name, err)
-		}
-		t.settle(victim)
-		return nil
-	})
+	return t.in(parent, func(directory int) error { return t.removeIn(directory, name, flags) })
+}
+
+// removeIn removes a name in a directory that is open.
+func (t *Tree) removeIn(directory int, name string, flags int) error {
+	// Held before the name goes, so that the inode cannot be gone before its node is settled.
+	victim, err := openVictim(directory, name)
+	if err != nil {
+		return fmt.Errorf("removing %q: %w", name, err)
+	}
+	defer unix.Close(victim)
+	// Known, so that its charge can be given back even if nobody has looked it up.
+	entry, err := t.adopt(victim)
+	if err != nil {
+		return fmt.Errorf("removing %q: %w", name, err)
+	}
+	defer t.Forget(entry.ID, 1)
+	if err := unix.Unlinkat(directory, name, flags); err != nil {
+		return fmt.Errorf("removing %q: %w", name, err)
+	}
+	t.settle(victim)
+	return nil
 }
 
 // Rename moves a name, with renameat2(2)'s flags (RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT) and errors. A whiteout
