@@ -1,8 +1,13 @@
 package fs
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"time"
+
+	"shmfs/fs/mappers"
 )
 
 const (
@@ -21,27 +26,57 @@ type askers struct {
 type knownAsker struct {
 	process uint32
 	command string
+	cgroup  string
 	until   time.Time
 }
 
 // who returns the process that a thread belongs to and its command, empty when it is gone.
 func (a *askers) who(thread uint32) (process uint32, command string) {
+	known := a.known(thread)
+	return known.process, known.command
+}
+
+// known is what is known of a thread; the zero value if it has no number where the daemon runs.
+func (a *askers) known(thread uint32) knownAsker {
 	if thread == 0 {
-		return 0, ""
+		return knownAsker{}
 	}
 	moment := time.Now()
 	a.mu.Lock()
 	known, found := a.byThread[thread]
 	a.mu.Unlock()
 	if found && moment.Before(known.until) {
-		return known.process, known.command
+		return known
 	}
-	id, command := commandOf(int(thread))
+	id, command := mappers.Command(int(thread))
+	known = knownAsker{uint32(id), command, cgroupOf(id), moment.Add(askerTime)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.byThread) >= mostAskers || a.byThread == nil {
 		a.byThread = make(map[uint32]knownAsker)
 	}
-	a.byThread[thread] = knownAsker{uint32(id), command, moment.Add(askerTime)}
-	return uint32(id), command
+	a.byThread[thread] = known
+	return known
+}
+
+// cgroupOf returns the path of a process's control group, in the unified hierarchy if there is one; empty when it is gone.
+func cgroupOf(process int) string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", process))
+	if err != nil {
+		return ""
+	}
+	first := ""
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		if fields[0] == "0" {
+			return fields[2]
+		}
+		if first == "" {
+			first = fields[2]
+		}
+	}
+	return first
 }

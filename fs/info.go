@@ -38,6 +38,8 @@ func init() { // it refers to functions that refer to it
 		{"users", (*Filesystem).usersText},
 		{"stats", (*Filesystem).statsText},
 		{"metrics", (*Filesystem).metricsText},
+		{"handles", (*Filesystem).handlesText},
+		{"maps", (*Filesystem).mapsText},
 	}
 }
 

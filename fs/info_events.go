@@ -20,9 +20,10 @@ func (f *Filesystem) eventFilter(from asker) journal.Filter {
 	if from.uid == 0 {
 		return nil
 	}
+	sight := f.newSight(from)
 	return func(event *journal.Event) (visible, full bool) {
 		full = !event.Unattributed && event.UID == from.uid
-		return f.maySee(from, event.Object) && f.maySee(from, event.To), full
+		return sight.path(event.Object) && sight.path(event.To), full
 	}
 }
 

@@ -93,8 +93,10 @@ func (f *Filesystem) serveInfoNode(request fuse.Request, node uint64) {
 		f.answerAttributes(r, stat, err)
 	case *fuse.OpenRequest:
 		f.infoOpen(r)
-	case *fuse.GetxattrRequest, *fuse.ListxattrRequest:
-		f.fail(request, fmt.Errorf("extended attributes of %s: %w", infoName, unix.EOPNOTSUPP))
+	case *fuse.GetxattrRequest: // access control lists among them, for which the kernel asks by itself
+		f.fail(request, fmt.Errorf("attribute %q in %s: %w", r.Name, infoName, unix.ENODATA))
+	case *fuse.ListxattrRequest:
+		f.answerSized(r, r.Size, nil, nil)
 	case *fuse.UnrecognizedRequest:
 		f.serveInfoExtension(r, node)
 	default:
@@ -208,6 +210,9 @@ func (f *Filesystem) infoOpen(r *fuse.OpenRequest) {
 		opened, flags = f.openEvents(asker{r.Uid, r.Gid, r.Pid}), openDirectIO|openStream
 	case found:
 		opened.text, err = file.text(f, asker{r.Uid, r.Gid, r.Pid})
+	case node&mirrorBit != 0:
+		id, _ := mirrored(node)
+		opened.text, err = f.objectText(id, asker{r.Uid, r.Gid, r.Pid})
 	default:
 		err = fmt.Errorf("node %#x: %w", node, unix.ESTALE)
 	}

@@ -55,6 +55,7 @@ func (f *Filesystem) pathOf(node uint64) (string, error) {
 
 // tellCreated tells of a new name.
 func (f *Filesystem) tellCreated(request fuse.Request, name string, entry *objects.Entry) {
+	f.noteCreator(entry.Stat.Ino, request.Hdr().Pid)
 	if f.journal.Pass() {
 		return
 	}
@@ -175,6 +176,7 @@ func (f *Filesystem) tellAllocated(r *fuse.FAllocateRequest, handle *handle) {
 
 // tellMade tells of a semaphore that has got its name.
 func (f *Filesystem) tellMade(r fuse.Request, name *createdName, entry *objects.Entry) {
+	f.noteCreator(entry.Stat.Ino, r.Hdr().Pid)
 	if !f.journal.Pass() {
 		f.tell(r, journal.Event{Kind: journal.Create, Object: f.pathIn(name.parent, name.name), Inode: entry.Stat.Ino, Type: "semaphore"})
 	}
@@ -265,9 +267,12 @@ func (f *Filesystem) tellDied(handle *handle, units uint64) {
 
 // maySee says whether who asks may know of a path: whether its directory can be searched by them.
 func (f *Filesystem) maySee(from asker, path string) bool {
-	directory := strings.LastIndexByte(path, '/')
-	if directory < 0 {
+	directory := directoryOf(path)
+	if directory == "" {
 		return true
 	}
-	return f.as(from, func() error { return f.tree.Searchable(path[:directory]) }) == nil
+	return f.as(from, func() error { return f.tree.Searchable(directory) }) == nil
 }
+
+// directoryOf returns the directory that a path leads through; empty for the root.
+func directoryOf(path string) string { return path[:max(strings.LastIndexByte(path, '/'), 0)] }

@@ -25,6 +25,7 @@ type Node struct {
 	lookups  uint64 // references the kernel holds; guarded by Tree.mu
 	held     int    // an O_PATH descriptor that keeps the inode, or -1; guarded by Tree.mu
 	nameless bool   // the last name is gone; guarded by Tree.mu
+	note     any    // SetNote's; guarded by Tree.mu
 }
 
 // Entry is a node as a name lookup shows it: the caller owns one more reference, to be given back by Tree.Forget.
