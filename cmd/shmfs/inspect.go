@@ -21,6 +21,9 @@ func inspectCommands() []*cobra.Command {
 		(*inspectCommand).newListCommand,
 		(*inspectCommand).newStatCommand,
 		(*inspectCommand).newWhoCommand,
+		(*inspectCommand).newCreateCommand,
+		(*inspectCommand).newTruncateCommand,
+		(*inspectCommand).newRemoveCommand,
 	}
 	commands := make([]*cobra.Command, len(makers))
 	for i, make := range makers {
