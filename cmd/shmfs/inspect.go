@@ -24,6 +24,8 @@ func inspectCommands() []*cobra.Command {
 		(*inspectCommand).newCreateCommand,
 		(*inspectCommand).newTruncateCommand,
 		(*inspectCommand).newRemoveCommand,
+		(*inspectCommand).newLoadCommand,
+		(*inspectCommand).newCatCommand,
 	}
 	commands := make([]*cobra.Command, len(makers))
 	for i, make := range makers {
