@@ -26,6 +26,7 @@ func inspectCommands() []*cobra.Command {
 		(*inspectCommand).newRemoveCommand,
 		(*inspectCommand).newLoadCommand,
 		(*inspectCommand).newCatCommand,
+		(*inspectCommand).newDumpCommand,
 	}
 	commands := make([]*cobra.Command, len(makers))
 	for i, make := range makers {
