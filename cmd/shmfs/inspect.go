@@ -27,6 +27,8 @@ func inspectCommands() []*cobra.Command {
 		(*inspectCommand).newLoadCommand,
 		(*inspectCommand).newCatCommand,
 		(*inspectCommand).newDumpCommand,
+		(*inspectCommand).newWatchCommand,
+		(*inspectCommand).newStatsCommand,
 	}
 	commands := make([]*cobra.Command, len(makers))
 	for i, make := range makers {
