@@ -29,6 +29,7 @@ func inspectCommands() []*cobra.Command {
 		(*inspectCommand).newDumpCommand,
 		(*inspectCommand).newWatchCommand,
 		(*inspectCommand).newStatsCommand,
+		(*inspectCommand).newCollectCommand,
 	}
 	commands := make([]*cobra.Command, len(makers))
 	for i, make := range makers {

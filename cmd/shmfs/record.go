@@ -20,6 +20,9 @@ var sizeKeys = []string{"size", "charged", "resident", "huge", "bytes"}
 // listKeys are the keys of lines of which there may be several, each a record.
 var listKeys = []string{"mapper", "open", "holder"}
 
+// escapedKeys are the keys whose values are escaped as in the mount's tables, unless they are in quotes.
+var escapedKeys = []string{"name", "target", "user", "group", "creator-command", "creator-cgroup"}
+
 // addValue adds what stands under a key: null for a dash, and a number where there is to be one.
 func (o *jsonObject) addValue(key, value string) {
 	switch {
@@ -37,7 +40,7 @@ func plainValue(key, value string) string {
 	if text, err := strconv.Unquote(value); err == nil && strings.HasPrefix(value, `"`) {
 		return text
 	}
-	if key != "name" && key != "target" && !strings.HasSuffix(key, "command") {
+	if !slices.Contains(escapedKeys, key) {
 		return value
 	}
 	if text, err := table.Unescape(value); err == nil {

@@ -28,7 +28,7 @@ const (
 var fieldKinds = map[string]fieldKind{
 	"SIZE": sizeKind, "CHARGED": sizeKind, "RESIDENT": sizeKind, "MAPPED": sizeKind,
 	"UID": numberKind, "GID": numberKind, "LINKS": numberKind, "OPENS": numberKind, "INODE": numberKind,
-	"PID": numberKind, "OPEN": numberKind, "RANGES": numberKind,
+	"PID": numberKind, "CREATOR-PID": numberKind, "OPEN": numberKind, "RANGES": numberKind,
 	"MODIFIED": timeKind, "SINCE": timeKind, "CREATED": timeKind,
 	"AGE": ageKind,
 }
