@@ -7,8 +7,8 @@ import (
 	"shmfs/fs/table"
 )
 
-// mapLines is the most lines of the map of pages.
-const mapLines = 4
+// mapLines is how many lines the map of pages has at most.
+func (m *Model) mapLines() int { return max(1, m.paneRoom()/6) }
 
 // mapWidth is how many cells one of its lines has on a screen.
 func mapWidth(width int) int { return max(1, min(width-2, 128)) }
@@ -56,21 +56,23 @@ func (m *Model) detailLines(name string) []string {
 		fmt.Sprintf("mode %s, uid %s, gid %s, links %d, inode %d", table.Escape(object.Mode), table.Escape(object.UID), table.Escape(object.GID),
 			object.Links, object.Inode),
 	}
-	lines = append(lines, factLines(detail)...)
+	lines = append(lines, factLines(detail, []string{"value", "waiters", "held", "initial", "state", "layout", "stuck"})...)
+	for _, fact := range detail.Facts {
+		if fact.Key == "holder" {
+			lines = append(lines, "holder "+tame(fact.Value))
+		}
+	}
 	lines = append(lines, pageLines(detail, mapWidth(m.width))...)
 	lines = append(lines, m.mapperLines(name)...)
-	return append(lines, m.openingLines(name)...)
+	lines = append(lines, m.openingLines(name)...)
+	return append(lines, factLines(detail, []string{"creator-pid", "creator-command", "creator-cgroup"}, []string{"created", "modified"},
+		[]string{"changed", "accessed"}, []string{"policy", "target"})...)
 }
 
-// factLines are what only the object's own text tells.
-func factLines(detail *Detail) []string {
+// factLines are what only the object's own text tells, some of it: a line for each group of keys of which there are any.
+func factLines(detail *Detail, groups ...[]string) []string {
 	var lines []string
-	for _, group := range [][]string{
-		{"created", "creator-pid", "creator-command", "creator-cgroup"},
-		{"modified", "changed", "accessed"},
-		{"policy", "target"},
-		{"value", "waiters", "held", "initial", "state", "layout", "stuck"},
-	} {
+	for _, group := range groups {
 		var words []string
 		for _, key := range group {
 			if value := detail.fact(key); value != "" {
@@ -79,11 +81,6 @@ func factLines(detail *Detail) []string {
 		}
 		if len(words) > 0 {
 			lines = append(lines, strings.Join(words, ", "))
-		}
-	}
-	for _, fact := range detail.Facts {
-		if fact.Key == "holder" {
-			lines = append(lines, "holder "+tame(fact.Value))
 		}
 	}
 	return lines

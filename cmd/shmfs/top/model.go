@@ -178,7 +178,7 @@ func (m *Model) request() Request {
 	if !m.detail {
 		return Request{}
 	}
-	return Request{Name: m.selected(), Cells: mapLines * mapWidth(m.width)}
+	return Request{Name: m.selected(), Cells: m.mapLines() * mapWidth(m.width)}
 }
 
 // selected is the name below the root of what is selected, empty if there is nothing.

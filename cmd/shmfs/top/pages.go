@@ -47,18 +47,21 @@ func (d directory) pagesOf(name string, cells int) (*Pages, error) {
 // mapPages makes the map of an object of a size. It seeks at most twice a cell, however the pages lie.
 func mapPages(size int64, cells int, seek seek) (*Pages, error) {
 	page := int64(os.Getpagesize())
-	length := max((size+int64(cells)-1)/int64(cells), 1)
-	length = (length + page - 1) / page * page
+	length := (size/int64(cells)/page + 1) * page // enough, and no more than a page beyond
+	if size%(int64(cells)*page) == 0 && size > 0 {
+		length = size / int64(cells)
+	}
 	pages := &Pages{Cell: length}
 	data, hole := int64(0), int64(0) // the first data that end behind the cell's start, and their end
-	for start := int64(0); start < size; start += length {
+	for start, end := int64(0), int64(0); start < size; start = end {
+		end = start + min(length, size-start)
 		if hole <= start {
 			var err error
 			if data, hole, err = nextData(seek, start, size); err != nil {
 				return nil, err
 			}
 		}
-		pages.Cells = append(pages.Cells, cellOf(start, min(start+length, size), data, hole))
+		pages.Cells = append(pages.Cells, cellOf(start, end, data, hole))
 	}
 	return pages, nil
 }
