@@ -128,7 +128,7 @@ func (m *Model) list(room int) []string {
 
 // footer is a line of what there is to say, and one of the keys.
 func (m *Model) footer() []string {
-	const keys = "h help  q quit  s S sort  / filter  enter detail  u unlink  r rate  tab other view"
+	const keys = "h help  q quit  s S sort  / filter  enter detail  u unlink  r rate  tab view"
 	return []string{cut(m.status(), m.width), m.palette.paint(cut(keys, m.width), cyan)}
 }
 

@@ -34,7 +34,7 @@ func layOut[Row any](columns []column[Row], width, longestName int) layout[Row] 
 	}
 	laid := layout[Row]{}
 	for _, column := range columns {
-		if !column.needed && left-column.width-1 < max(narrowest, min(longestName, width/2)) {
+		if !column.needed && left-column.width-1 < max(narrowest, min(longestName, width/3)) {
 			continue
 		}
 		if !column.needed {
