@@ -204,7 +204,7 @@ func (f *Filesystem) infoOpen(r *fuse.OpenRequest) {
 	case r.Dir:
 		opened.directory, err = f.openInfoDirectory(node)
 		flags = 0
-	case uint32(r.Flags)&unix.O_ACCMODE != unix.O_RDONLY:
+	case uint32(r.Flags)&(unix.O_ACCMODE|unix.O_TRUNC) != unix.O_RDONLY:
 		err = fmt.Errorf("writing in %s: %w", infoName, unix.EPERM)
 	case node == infoEvents:
 		opened, flags = f.openEvents(asker{r.Uid, r.Gid, r.Pid}), openDirectIO|openStream
