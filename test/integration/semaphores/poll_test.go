@@ -172,7 +172,7 @@ func TestPostWakesPollers(t *testing.T) {
 
 // TestTriggers tells epoll's level from its edge: the one reports a unit as long as it is there, the other once.
 func TestTriggers(t *testing.T) {
-	const moment = 100
+	const moment = 50
 	forEach(t, passthrough, func(t *testing.T, l libc) {
 		a := l.agent(t)
 		a.must("sem_exclusive", l.semaphore("polled"), 1)
