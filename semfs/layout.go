@@ -84,3 +84,11 @@ func decode(w words, sharing uint32) (layout Layout, reason string) {
 	}
 	return layout, ""
 }
+
+// withoutMark returns a layout as it can be compared, Glibc or Musl.
+func withoutMark(layout Layout) Layout {
+	if _, ok := layout.(musl); ok {
+		return Musl
+	}
+	return layout
+}

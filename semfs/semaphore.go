@@ -76,9 +76,7 @@ func (s *Semaphore) State() (State, error) {
 		return State{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	state := State{Layout: layout, Value: layout.value(w), Waiters: w.waiters(), Initial: note &^ noted, Noted: note&noted != 0}
-	if _, ok := layout.(musl); ok {
-		state.Layout = Musl // without the mark, so that it can be compared
-	}
+	state.Layout = withoutMark(layout)
 	return state, nil
 }
 
