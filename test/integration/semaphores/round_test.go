@@ -27,7 +27,7 @@ var roundShells = []string{
 // sum is exact, all stop by themselves, and nobody is counted at the end. Who sleeps while there are units stays behind
 // when the others have stopped, and runs into a time-out.
 func TestHandedRound(t *testing.T) {
-	all := setting(t, "SHMFS_SEMAPHORE_UNITS", 20_000, 200_000)
+	all := setting(t, "SHMFS_SEMAPHORE_UNITS", 10_000, 200_000)
 	forEach(t, passthrough, func(t *testing.T, l libc) {
 		rounds := []int{1, 3, 1, 2}
 		for _, units := range rounds {
