@@ -55,7 +55,7 @@ func (f *Filesystem) link(r *fuse.LinkRequest) {
 		f.fail(r, fmt.Errorf("linking a semaphore that is not initialised yet: %w", unix.EINVAL))
 		return
 	}
-	if isSemaphoreName(uint64(r.Node), r.NewName) {
+	if isSemaphoreName(uint64(r.Node), r.NewName) && f.semaphores.find(node) == nil {
 		f.noteInitial(node) // before anybody finds it by that name
 	}
 	old := f.pathToTell(node)

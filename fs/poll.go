@@ -44,10 +44,10 @@ func (f *Filesystem) pollSemaphore(r *fuse.PollRequest, handle *handle) fuse.Pol
 	}
 	there, err := operator.Poll(handle.id, tell)
 	switch {
+	case there: // even if nobody can be told of the next
+		return writable | readable
 	case err != nil:
 		return writable | fuse.PollError
-	case there:
-		return writable | readable
 	}
 	return writable
 }

@@ -198,7 +198,7 @@ func (f *Filesystem) tryNoteInitial(id uint64) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	note, offset := semfs.MissingNote(image[:n])
+	note, offset := semfs.InitialNote(image[:n])
 	if note == nil {
 		return nil
 	}

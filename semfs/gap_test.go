@@ -1,6 +1,7 @@
 package semfs
 
 import (
+	"errors"
 	"testing"
 
 	"shmfs/mmapcore"
@@ -140,5 +141,37 @@ func TestPollerOfAUnitThatIsGone(t *testing.T) {
 	g.interrupt(t)
 	if last, _, _, _ := g.operator.handOut(false); last != nil {
 		t.Error("somebody is left")
+	}
+}
+
+// A unit that goes and another that comes right before the sleep, when the sleeper has said that it sleeps, leave the memory as it was and
+// find nobody to wake: the poller is told all the same.
+func TestAUnitForAnotherBeforeTheSleep(t *testing.T) {
+	for name, library := range libcs {
+		t.Run(name, func(t *testing.T) {
+			g := newGap(t)
+			wantNoError(t, "Initialise", g.Initialise(library.layout, 1))
+			if readable, _, err := g.operator.poll(1, func() { g.told <- struct{}{} }); !readable || err != nil {
+				t.Fatalf("poll: %v, %v, want true", readable, err)
+			}
+			waiter, fewest, kick, _ := g.operator.handOut(false)
+			changed := make(chan bool, 1)
+			go func() {
+				now, _ := waiter.Sleep(fewest, kick, func() {
+					g.operator.settle()
+					if err := errors.Join(g.Take(1), g.Post(1)); err != nil {
+						t.Error(err)
+					}
+				})
+				changed <- now
+			}()
+			if _, _, _, ready := g.operator.handOut(receive(t, "the sleeper", changed)); len(ready) != 1 {
+				t.Errorf("%d are told", len(ready))
+			}
+			g.interrupt(t)
+			if last, _, _, _ := g.operator.handOut(false); last != nil {
+				t.Error("somebody is left")
+			}
+		})
 	}
 }

@@ -48,17 +48,31 @@ func NoteInitial(image []byte) {
 	}
 }
 
-// MissingNote returns what NoteInitial would write and where, in bytes from the beginning of a semaphore's memory; nil if something is
-// noted already or the memory is no semaphore.
-func MissingNote(image []byte) (note []byte, offset int64) {
-	if len(image) != Size || binary.LittleEndian.Uint32(image[noteOffset:]) != 0 {
+// InitialNote returns what NoteInitial would write and where, in bytes from the beginning of a semaphore's memory; nil if the memory is
+// no semaphore. What stands there already means nothing: musl leaves there what was on its stack.
+func InitialNote(image []byte) (note []byte, offset int64) {
+	if StateOf(image).Layout == nil {
 		return nil, 0
 	}
 	NoteInitial(image)
-	if note = image[noteOffset : noteOffset+4]; binary.LittleEndian.Uint32(note) == 0 {
-		return nil, 0
+	return image[noteOffset : noteOffset+4], noteOffset
+}
+
+// StateOf is the state of a semaphore whose memory was read, all of it.
+func StateOf(image []byte) State {
+	if len(image) != Size {
+		return State{Invalid: fmt.Sprintf("the file has not %d bytes", Size)}
 	}
-	return note, noteOffset
+	w := words(binary.LittleEndian.Uint64(image[wordsOffset:]))
+	layout, reason := decode(w, binary.LittleEndian.Uint32(image[sharingOffset:]))
+	if layout == nil {
+		return State{Invalid: reason}
+	}
+	note := binary.LittleEndian.Uint32(image[noteOffset:])
+	return State{
+		Layout: withoutMark(layout), Value: layout.value(w), Waiters: w.waiters(),
+		Initial: note &^ noted, Noted: note&noted != 0,
+	}
 }
 
 // StateOf is the state of a semaphore whose memory was read, all of it.

@@ -3,7 +3,6 @@ package semfs
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"shmfs/mmapcore"
@@ -17,9 +16,10 @@ const (
 	firstLook = time.Millisecond
 	lastLook  = time.Second
 
-	// One that sleeps only for who knows of a unit already, and wants to be told of the next, looks that often. Each look may tell of a
-	// unit that is not new.
-	knownLook = 200 * time.Millisecond
+	// A waiter that sleeps although there are units looks again that often. When a unit goes and another comes right before it sleeps,
+	// the word is as expected and the post found nobody asleep; musl's posts without the mark wake nobody at any time. So each look
+	// counts as a change, and may tell a poller of a unit that it knows.
+	besideUnits = 200 * time.Millisecond
 
 	// A waiter that was woken this often for nothing rests a while. It happens when another takes every unit first, and when
 	// somebody writes to the memory all the time.
@@ -83,11 +83,10 @@ func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation, settle
 	}
 	w.woken = false
 	timeout := mmapcore.NoTimeout
-	if found, ok := before.layout.(musl); ok && (found.mark == markUnknown || value > 0) {
+	if value > 0 {
+		timeout = besideUnits
+	} else if found, ok := before.layout.(musl); ok && found.mark == markUnknown {
 		timeout = w.look
-		if units == math.MaxUint32 {
-			timeout = knownLook
-		}
 	}
 	if settled != nil {
 		settled()
@@ -100,7 +99,7 @@ func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation, settle
 		return true, nil
 	case errors.Is(err, unix.ETIMEDOUT):
 		w.look = min(2*w.look, lastLook)
-		return true, nil // a unit may have gone and another come, of which musl tells nobody without the mark
+		return true, nil
 	case errors.Is(err, mmapcore.ErrCanceled):
 		w.woken = true // a wake may have come with it
 		return true, fmt.Errorf("%s: %w", doing, unix.EINTR)

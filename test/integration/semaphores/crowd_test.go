@@ -2,17 +2,91 @@ package semaphores
 
 import (
 	"bufio"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"shmfs/test/integration/rig"
+
 	"golang.org/x/sys/unix"
 )
+
+// TestCrowd lets thousands of threads wait by text: what they cost, that signals reach them, and that a forced unmount
+// ends them all.
+func TestCrowd(t *testing.T) {
+	const sample, memoryBar, releaseBar = 100, 150 << 20, 30 * time.Second
+	count, places := setting(t, "SHMFS_SEMAPHORE_WAITERS", 10_000, 10_000), passthrough
+	if raced(t) {
+		count, places = min(count, 2000), places[:1]
+	}
+	for _, place := range places {
+		t.Run(place.name, func(t *testing.T) {
+			place.mountForAbort(t)
+			path := sem("crowd")
+			glibc.agent(t).create(path, 0)
+			daemon := daemonProcess(t)
+			before := residentMemory(t, daemon)
+			start := time.Now()
+			c := startCrowd(t, path, count)
+			eventually(t, "all wait", func() (bool, any) { s := look(t, path); return s.waiters == itoa(count), s })
+			t.Logf("%d wait after %v", count, time.Since(start).Round(time.Millisecond))
+			more := residentMemory(t, daemon) - before
+			t.Logf("the daemon has %d KiB more, %d bytes a waiter", more>>10, more/count)
+			if more > memoryBar && !raced(t) {
+				t.Errorf("the daemon has %d MiB more, want %d", more>>20, memoryBar>>20)
+			}
+			requireIdle(t, map[string]int{"the daemon": daemon})
+			start = time.Now()
+			c.order("interrupt %d", sample)
+			if got, want := c.answer(patience), fmt.Sprintf("%d %d", sample, unix.EINTR); got != want {
+				t.Errorf("interrupted waits returned %q, want %q", got, want)
+			}
+			t.Logf("%d were interrupted in %v", sample, time.Since(start).Round(time.Millisecond))
+			eventually(t, "those are counted no more", func() (bool, any) {
+				s := look(t, path)
+				return s.waiters == itoa(count-sample) && s.value == "0", s
+			})
+			start = time.Now()
+			c.order("end")
+			_ = unix.Unmount(rig.SharedMemory, unix.MNT_FORCE) // EBUSY at first: they still have it open
+			answer := c.answer(releaseBar)
+			t.Logf("%s (number, errno) were released in %v", answer, time.Since(start).Round(time.Millisecond))
+			requireAllFailed(t, answer, count-sample)
+		})
+	}
+}
+
+// mountForAbort mounts the place for a test that ends with a forced unmount. At the test's end the mount and its daemon must
+// have gone by themselves.
+func (p place) mountForAbort(t *testing.T) {
+	t.Helper()
+	logFile := filepath.Join(t.TempDir(), "shmfs.log")
+	mount := exec.Command(rig.Binary(t), "mount", "--log-file", logFile, "-o", p.options, rig.SharedMemory)
+	if output, err := mount.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", mount, err, output)
+	}
+	daemon := daemonProcess(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			cutOff()
+		}
+		eventually(t, "the daemon has ended", func() (bool, any) {
+			err := unix.Kill(daemon, 0)
+			return errors.Is(err, unix.ESRCH), err
+		})
+		if listed, err := os.ReadFile("/proc/self/mountinfo"); err != nil || strings.Contains(string(listed), " "+rig.SharedMemory+" ") {
+			t.Errorf("%s is still mounted, %v", rig.SharedMemory, err)
+			_ = unix.Unmount(rig.SharedMemory, unix.MNT_DETACH)
+		}
+	})
+}
 
 // crowd is a process with many threads that wait (testdata/crowd.c).
 type crowd struct {
@@ -107,10 +181,3 @@ func requireAllFailed(t *testing.T, answer string, want int) {
 		t.Errorf("%d waits failed, want %d: %q", got, want, answer)
 	}
 }
-
-// putWord and getWord are the longs of an object that C programs map.
-func putWord(memory []byte, index, value int) {
-	binary.NativeEndian.PutUint64(memory[8*index:], uint64(value))
-}
-
-func getWord(memory []byte, index int) int { return int(binary.NativeEndian.Uint64(memory[8*index:])) }

@@ -1,9 +1,11 @@
 package semaphores
 
 import (
+	"debug/buildinfo"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -196,6 +198,16 @@ func setting(t testing.TB, variable string, usual, full int) int {
 		t.Fatalf("%s is %q, want a number", variable, text)
 	}
 	return number
+}
+
+// raced says whether the daemon was built with the race detector, which makes its memory ten times as large.
+func raced(t testing.TB) bool {
+	t.Helper()
+	built, err := buildinfo.ReadFile(rig.Binary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Contains(built.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // strict says whether the bars hold as they stand.

@@ -172,7 +172,7 @@ func TestPostWakesPollers(t *testing.T) {
 
 // TestTriggers tells epoll's level from its edge: the one reports a unit as long as it is there, the other once.
 func TestTriggers(t *testing.T) {
-	const moment = 100
+	const moment = 50
 	forEach(t, passthrough, func(t *testing.T, l libc) {
 		a := l.agent(t)
 		a.must("sem_exclusive", l.semaphore("polled"), 1)
@@ -203,7 +203,7 @@ func TestTriggers(t *testing.T) {
 
 // TestPollersTakeNoWakeUp posts a single unit, again and again, to one who waits for it among many pollers.
 func TestPollersTakeNoWakeUp(t *testing.T) {
-	const rounds = 40
+	const rounds = 24
 	forEach(t, passthrough, func(t *testing.T, l libc) {
 		a := l.agent(t)
 		a.must("sem_exclusive", l.semaphore("polled"), 0)

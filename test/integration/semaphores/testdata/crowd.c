@@ -62,7 +62,7 @@ static void report(void)
 
 static void start(void)
 {
-	struct rlimit limit = { 2 * count + 100, 2 * count + 100 };
+	struct rlimit limit = { count + 100, count + 100 };
 	pthread_attr_t attributes;
 
 	if (setrlimit(RLIMIT_NOFILE, &limit))
