@@ -74,20 +74,3 @@ func StateOf(image []byte) State {
 		Initial: note &^ noted, Noted: note&noted != 0,
 	}
 }
-
-// StateOf is the state of a semaphore whose memory was read, all of it.
-func StateOf(image []byte) State {
-	if len(image) != Size {
-		return State{Invalid: fmt.Sprintf("the file has not %d bytes", Size)}
-	}
-	w := words(binary.LittleEndian.Uint64(image[wordsOffset:]))
-	layout, reason := decode(w, binary.LittleEndian.Uint32(image[sharingOffset:]))
-	if layout == nil {
-		return State{Invalid: reason}
-	}
-	note := binary.LittleEndian.Uint32(image[noteOffset:])
-	return State{
-		Layout: withoutMark(layout), Value: layout.value(w), Waiters: w.waiters(),
-		Initial: note &^ noted, Noted: note&noted != 0,
-	}
-}
