@@ -30,6 +30,7 @@ func inspectCommands() []*cobra.Command {
 		(*inspectCommand).newWatchCommand,
 		(*inspectCommand).newStatsCommand,
 		(*inspectCommand).newCollectCommand,
+		(*inspectCommand).newDoctorCommand,
 	}
 	commands := make([]*cobra.Command, len(makers))
 	for i, make := range makers {

@@ -70,10 +70,11 @@ func requireDevice() error {
 // othersAllowed reports whether the configuration of fusermount3 has the line that allows allow_other.
 func othersAllowed() bool {
 	text, err := os.ReadFile(fuseConfiguration)
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(text)) {
+	return err == nil && allowsOthers(string(text))
+}
+
+func allowsOthers(configuration string) bool {
+	for line := range strings.Lines(configuration) {
 		if strings.TrimSpace(line) == "user_allow_other" {
 			return true
 		}
