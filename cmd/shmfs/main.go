@@ -47,6 +47,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(newMountCommand(), newUmountCommand(), newSemCommand(), newTopCommand(), newVersionCommand(), newDetachCommand(),
 		newExitCodesTopic())
 	root.AddCommand(inspectCommands()...)
+	addCompletion(root)
 	return root
 }
 
