@@ -142,11 +142,14 @@ func compareFields(kind fieldKind, a, b string) int {
 
 // write writes the table for people.
 func (v *tableView) write(output io.Writer, all *table.Parsed, shown []int) error {
-	columns := make([]table.Column, len(shown))
+	columns, kinds := make([]table.Column, len(shown)), make([]fieldKind, len(shown))
 	for i, place := range shown {
-		columns[i].Name = all.Header[place]
-		if kind := fieldKinds[columns[i].Name]; kind != textKind && kind != timeKind {
+		columns[i].Name, kinds[i] = all.Header[place], fieldKinds[all.Header[place]]
+		if kinds[i] != textKind && kinds[i] != timeKind {
 			columns[i].Align = table.Right
+		}
+		if v.noHeadings {
+			columns[i].Name = "-" // a name that is cut off takes no room
 		}
 	}
 	if len(columns) == 0 {
@@ -155,7 +158,7 @@ func (v *tableView) write(output io.Writer, all *table.Parsed, shown []int) erro
 	text := table.New(columns...)
 	for _, row := range all.Rows {
 		for i, place := range shown {
-			text.Add(v.field(fieldKinds[columns[i].Name], row[place]))
+			text.Add(v.field(kinds[i], row[place]))
 		}
 	}
 	lines := string(text.Text())

@@ -41,7 +41,7 @@ frames  12 root ba\040sh    2     4M       4M
 frames   9 root bash        1 read,write 2026-11-29T10:22:11.079805544Z       0      0 -          -              0
 frames  12 root ba\040sh    2 read,write 2026-11-29T10:22:10.079805544Z 4202496      2 rwx        shared   4198400
 `},
-		{tableView{noHeadings: true, columns: "pid,open", order: "-open"}, []string{"d", "frames"}, " 12    2\n  9    1\n  9    0\n"},
+		{tableView{noHeadings: true, columns: "pid,open", order: "-open"}, []string{"d", "frames"}, "12 2\n 9 1\n 9 0\n"},
 		{tableView{json: true, columns: "object,pid,mapped"}, []string{"#77"}, `[{"object":"#77","pid":12,"mapped":4096}]` + "\n"},
 	} {
 		users, err := readUsers(whoMount(t), c.names)
