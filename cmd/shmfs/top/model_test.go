@@ -51,8 +51,8 @@ func TestScreensFit(t *testing.T) {
 		for name, keys := range scenes {
 			m, _ := newFixtureModel(t, palette, 80, 24)
 			press(t, m, keys...)
-			for width := 1; width <= 230; width += 7 {
-				for height := 1; height < 60; height += 3 {
+			for width := 1; width <= 230; width += 19 {
+				for height := 1; height < 60; height += 7 {
 					m.Update(tea.WindowSizeMsg{Width: width, Height: height})
 					requireFits(t, m)
 				}
@@ -269,6 +269,25 @@ func TestMountThatDoesNotAnswer(t *testing.T) {
 	answer = func() (*Sample, error) { return nil, fmt.Errorf("gone: %w", ErrGone) }
 	if _, command = m.Update(m.ask()()); !quits(command) || !errors.Is(m.fatal, ErrGone) {
 		t.Errorf("without a mount it goes on: %v", m.fatal)
+	}
+}
+
+// Keys work before there is anything to show.
+func TestBeforeTheFirstSample(t *testing.T) {
+	m := newModel("/mnt/\x1bshared", time.Second, plain)
+	m.sampling = func(Request, time.Duration) (*Sample, error) { return nil, errNoAnswer }
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+	command := m.Init()
+	m.Update(command())
+	for _, keys := range []string{"tab", "s", "S", "down", "end", "G", "u", "enter", "]", "r", "/", "x", "enter", "esc", "esc", "h", "h"} {
+		m.Update(keyOf(t, keys))
+		requireFits(t, m)
+	}
+	if screen := m.screen(); !strings.Contains(screen, `/mnt/\033shared has not answered for`) {
+		t.Errorf("the screen is %q", screen)
+	}
+	if _, command := m.Update(keyOf(t, "q")); !quits(command) {
+		t.Error("q does not quit")
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The first sample may take longer than others: without it there is nothing to show.
-const firstPatience = 10 * time.Second
+// oncePatience is how long the one sample may take without which there is nothing to print.
+const oncePatience = time.Minute
 
 // ErrNoTerminal tells that the view has no screen to fill.
 var ErrNoTerminal = errors.New("standard input and output are no terminal: use --once")
@@ -32,11 +32,14 @@ func Run(mount string, interval time.Duration) error {
 		palette = colorless
 	}
 	model := newModel(mount, interval, palette)
-	sample, err := model.sampling(Request{}, firstPatience)
-	if err != nil {
-		return fmt.Errorf("looking at %s: %w", mount, err)
+	// What is wrong from the start is told without clearing the screen. A mount that takes its time is waited for on it.
+	sample, err := model.sampling(Request{}, patience)
+	switch {
+	case err == nil:
+		model.show(sample)
+	case !errors.Is(err, errNoAnswer):
+		return err
 	}
-	model.show(sample)
 	// With the profile given, the terminal is not asked for its own, nor tmux for its by running it.
 	_, err = tea.NewProgram(model, tea.WithColorProfile(colorprofile.ANSI)).Run()
 	switch {
@@ -53,7 +56,7 @@ func Run(mount string, interval time.Duration) error {
 // Once writes one frame as plain text, with everything there is in the mount: first the objects, then the semaphores.
 func Once(mount string, output io.Writer) error {
 	model := newModel(mount, 0, plain)
-	sample, err := model.sampling(Request{}, firstPatience)
+	sample, err := model.sampling(Request{}, oncePatience)
 	if err != nil {
 		return fmt.Errorf("looking at %s: %w", mount, err)
 	}

@@ -30,7 +30,7 @@ func (m *Model) screen() string {
 	case m.help:
 		return strings.Join(m.helpLines(), "\n")
 	case m.sample == nil:
-		return fit("shmfs top: waiting for "+table.Escape(m.mount)+m.lateness(), m.width)
+		return fit("shmfs top: "+table.Escape(m.mount)+m.lateness(), m.width)
 	}
 	lines := m.header()
 	lines = append(lines, m.list(m.tableRoom())...)
