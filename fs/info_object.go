@@ -54,11 +54,11 @@ func (f *Filesystem) objectText(id uint64, from asker) ([]byte, error) {
 	return []byte(text.String()), nil
 }
 
-// memoryInUse returns how many bytes of a file are in memory, and how many of these in huge pages.
-func (f *Filesystem) memoryInUse(id uint64, stat *unix.Stat_t) (resident, huge int64) {
+// memoryInUse returns how many bytes of a file are in memory, and how many of these in huge pages, "-" where the kernel cannot tell.
+func (f *Filesystem) memoryInUse(id uint64, stat *unix.Stat_t) (resident int64, huge string) {
 	object, err := f.tree.Open(id, unix.O_RDONLY|unix.O_NOATIME)
 	if err != nil {
-		return stat.Blocks * 512, 0
+		return stat.Blocks * 512, "-"
 	}
 	defer object.Close()
 	if amount, err := object.Region().Residency(0, max(stat.Size, 0)); err == nil {
@@ -67,8 +67,14 @@ func (f *Filesystem) memoryInUse(id uint64, stat *unix.Stat_t) (resident, huge i
 	return resident, hugeBytes(object)
 }
 
-// hugeBytes is how many bytes of a file lie in huge pages: 0 where the kernel cannot tell without touching pages.
-func hugeBytes(*objects.Object) int64 { return 0 }
+// hugeBytes is how many bytes of a file lie in huge pages, "-" where the kernel cannot tell without making pages.
+func hugeBytes(object *objects.Object) string {
+	bytes, err := object.Region().HugeBytes()
+	if err != nil {
+		return "-"
+	}
+	return strconv.FormatInt(bytes, 10)
+}
 
 // creator is who made an object through this mount.
 type creator struct {

@@ -21,6 +21,7 @@ var kernel = struct {
 	close        func(descriptor int) error
 	cachestat    func(descriptor uint, of *unix.CachestatRange, into *unix.Cachestat_t, flags uint) error
 	mmap         func(descriptor int, offset int64, length, protection, flags int) ([]byte, error)
+	mmapOver     func(memory []byte, descriptor int, offset int64, protection, flags int) error
 	munmap       func(memory []byte) error
 	msync        func(memory []byte, flags int) error
 	madvise      func(memory []byte, advice int) error
@@ -29,6 +30,9 @@ var kernel = struct {
 	futexWait    func(word unsafe.Pointer, expected uint32, timeout *unix.Timespec) error
 	futexWaitAny func(waiters []futexWaiter, deadline *unix.Timespec) (int, error)
 	futexWake    func(word unsafe.Pointer, count int, private bool) (int, error)
+	userfaultfd  func(flags int) (int, error)
+	ioctl        func(descriptor int, request uintptr, argument unsafe.Pointer) (int, error)
+	prctl        func(option int) (int, error)
 }{
 	fallocate:    unix.Fallocate,
 	ftruncate:    unix.Ftruncate,
@@ -41,6 +45,7 @@ var kernel = struct {
 	close:        unix.Close,
 	cachestat:    unix.Cachestat,
 	mmap:         mmap,
+	mmapOver:     mmapOver,
 	munmap:       munmap,
 	msync:        unix.Msync,
 	madvise:      unix.Madvise,
@@ -49,6 +54,9 @@ var kernel = struct {
 	futexWait:    futexWait,
 	futexWaitAny: futexWaitAny,
 	futexWake:    futexWake,
+	userfaultfd:  userfaultfd,
+	ioctl:        ioctl,
+	prctl:        func(option int) (int, error) { return unix.PrctlRetInt(option, 0, 0, 0, 0) },
 }
 
 // futexWaiter is the kernel's struct futex_waitv.
@@ -96,6 +104,13 @@ func mmap(descriptor int, offset int64, length, protection, flags int) ([]byte, 
 	return unsafe.Slice((*byte)(address), length), nil
 }
 
+// mmapOver replaces what is mapped at memory.
+func mmapOver(memory []byte, descriptor int, offset int64, protection, flags int) error {
+	_, err := unix.MmapPtr(descriptor, offset, unsafe.Pointer(unsafe.SliceData(memory)), uintptr(len(memory)), protection,
+		flags|unix.MAP_FIXED)
+	return err
+}
+
 func munmap(memory []byte) error {
 	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(memory)), uintptr(len(memory)))
 }
@@ -128,6 +143,17 @@ func futexWake(word unsafe.Pointer, count int, private bool) (int, error) {
 	}
 	woken, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(word), operation, uintptr(count), 0, 0, 0)
 	return int(woken), asError(errno)
+}
+
+func userfaultfd(flags int) (int, error) {
+	descriptor, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, uintptr(flags), 0, 0)
+	return int(descriptor), asError(errno)
+}
+
+// ioctl is ioctl(2) for requests whose argument is a structure and that may return a number.
+func ioctl(descriptor int, request uintptr, argument unsafe.Pointer) (int, error) {
+	result, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(descriptor), request, uintptr(argument))
+	return int(result), asError(errno)
 }
 
 // monotonicDeadline is the CLOCK_MONOTONIC time after a timeout. The sum cannot overflow: seconds and nanoseconds are added apart.
