@@ -6,6 +6,7 @@ import (
 
 	"shmfs/fs/journal"
 	"shmfs/objects"
+	"shmfs/semfs"
 
 	"bazil.org/fuse"
 	"golang.org/x/sys/unix"
@@ -237,16 +238,19 @@ func (f *Filesystem) tellRemoved(r *fuse.RemoveRequest, gone removal) {
 }
 
 // tellerOf returns what tells of the units that a command moves. The request may be gone by then.
-func (f *Filesystem) tellerOf(header fuse.Header, handle *handle) func(posted bool, units uint32) {
-	return func(posted bool, units uint32) {
+func (f *Filesystem) tellerOf(header fuse.Header, handle *handle) func(moved semfs.Moved) {
+	return func(moved semfs.Moved) {
 		if f.journal.Pass() {
 			return
 		}
 		kind := journal.SemaphoreWait
-		if posted {
+		if moved.Posted {
 			kind = journal.SemaphorePost
 		}
-		event := journal.Event{Kind: kind, Units: uint64(units), Value: -1, Inode: handle.node, UID: header.Uid}
+		event := journal.Event{Kind: kind, Units: uint64(moved.Units), Value: -1, Inode: handle.node, UID: header.Uid}
+		if value, known := moved.Value(); known {
+			event.Value = int64(value)
+		}
 		event.Object, _ = f.pathOf(handle.node)
 		event.PID, event.Command = f.askers.who(header.Pid)
 		f.journal.Publish(&event)

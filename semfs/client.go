@@ -52,7 +52,8 @@ func (c *Client) do(wanted command, conditions *Conditions) error {
 		}
 	}
 	if err == nil && conditions.Did != nil && wanted.verb != verbSet {
-		conditions.Did(wanted.verb == verbPost || wanted.verb == verbRelease, wanted.units)
+		posted := wanted.verb == verbPost || wanted.verb == verbRelease
+		conditions.Did(Moved{Posted: posted, Units: wanted.units, operator: c.operator})
 	}
 	return err
 }

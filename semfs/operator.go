@@ -68,12 +68,30 @@ func (o *Operator) Close() {
 
 // Conditions are those under which a command is done.
 type Conditions struct {
-	Interrupted <-chan struct{}                 // closed when the caller does not want to wait any more
-	NonBlocking bool                            // EAGAIN rather than waiting
-	Process     int                             // who asks: the id of a process or thread, for reports
-	Describe    func(process int) Holder        // says more of it when it acquires units; may be nil
-	Did         func(posted bool, units uint32) // called after each command that posted or took units; may be nil
-	BeforeWait  func()                          // called before the first wait; may be nil
+	Interrupted <-chan struct{}          // closed when the caller does not want to wait any more
+	NonBlocking bool                     // EAGAIN rather than waiting
+	Process     int                      // who asks: the id of a process or thread, for reports
+	Describe    func(process int) Holder // says more of it when it acquires units; may be nil
+	Did         func(moved Moved)        // called after each command that posted or took units; may be nil
+	BeforeWait  func()                   // called before the first wait; may be nil
+}
+
+// Moved is what a command has done.
+type Moved struct {
+	Posted bool   // else taken
+	Units  uint32 // at least 1
+
+	operator *Operator
+}
+
+// Value is how many units there are now: after the command, and after what others have done meanwhile. It is not known of a
+// semaphore that another process would have to be asked about, nor of a file that is none any more.
+func (m *Moved) Value() (value uint32, known bool) {
+	if m.operator.semaphore == nil {
+		return 0, false
+	}
+	state, err := m.operator.semaphore.validState()
+	return state.Value, err == nil
 }
 
 // wait waits for the units of a claim that could not be had at once.
