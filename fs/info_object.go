@@ -21,6 +21,9 @@ func (f *Filesystem) objectText(id uint64, from asker) ([]byte, error) {
 		return nil, err
 	}
 	found := objects.Found{Path: f.nameToShow(id), Stat: stat}
+	if !f.newSight(from).path(found.Path) {
+		found.Path = nameless(id) // another of its names, in a directory that is not for who asks
+	}
 	kind := kindOf(&found)
 	var text strings.Builder
 	line := func(key string, value any) { fmt.Fprintf(&text, "%s: %v\n", key, value) }
@@ -49,7 +52,7 @@ func (f *Filesystem) objectText(id uint64, from asker) ([]byte, error) {
 	}
 	line("created", f.birthOf(id).UTC().Format(time.RFC3339Nano))
 	f.addCreator(line, id, from)
-	f.addUsers(line, id, from)
+	f.addUsers(line, id, &stat, from)
 	f.addKind(line, id, kind)
 	return []byte(text.String()), nil
 }
@@ -104,9 +107,12 @@ func (f *Filesystem) addCreator(line func(string, any), id uint64, from asker) {
 }
 
 // addUsers tells who has an object open or mapped.
-func (f *Filesystem) addUsers(line func(string, any), id uint64, from asker) {
+func (f *Filesystem) addUsers(line func(string, any), id uint64, stat *unix.Stat_t, from asker) {
 	opens := f.openedRows(from, func(handle *handle) bool { return handle.node == id })
-	mapped, _ := f.mappedRows(from, id)
+	var mapped []mappedBy
+	if stat.Mode&unix.S_IFMT == unix.S_IFREG { // nothing else can be mapped, and to look takes milliseconds
+		mapped, _ = f.mappedRows(from, id)
+	}
 	line("opens", f.openings.counts()[id])
 	line("mappers", len(mapped))
 	for _, row := range mapped {
