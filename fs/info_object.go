@@ -48,9 +48,9 @@ func (f *Filesystem) objectText(id uint64, from asker) ([]byte, error) {
 		key string
 		at  unix.Timespec
 	}{{"accessed", stat.Atim}, {"modified", stat.Mtim}, {"changed", stat.Ctim}} {
-		line(moment.key, timeAt(moment.at).UTC().Format(time.RFC3339Nano))
+		line(moment.key, stamp(timeAt(moment.at)))
 	}
-	line("created", f.birthOf(id).UTC().Format(time.RFC3339Nano))
+	line("created", stamp(f.birthOf(id)))
 	f.addCreator(line, id, from)
 	f.addUsers(line, id, &stat, from)
 	f.addKind(line, id, kind)
@@ -121,7 +121,7 @@ func (f *Filesystem) addUsers(line func(string, any), id uint64, stat *unix.Stat
 	}
 	for _, row := range opens {
 		line("open", fmt.Sprintf("pid %d, user %s, command %s, flags %s, since %s", row.process, table.Escape(userName(row.origin.uid)),
-			strconv.Quote(row.command), flagWords(row.origin.flags), row.origin.since.UTC().Format(time.RFC3339Nano)))
+			strconv.Quote(row.command), flagWords(row.origin.flags), stamp(row.origin.since)))
 	}
 }
 
@@ -154,6 +154,14 @@ func (f *Filesystem) addKind(line func(string, any), id uint64, kind string) {
 			line(key, value)
 		}
 	}
+}
+
+// stamp is a time in UTC with all nanoseconds, as tables have it; "-" for the zero time.
+func stamp(at time.Time) string {
+	if at.IsZero() {
+		return "-"
+	}
+	return at.UTC().Format("2006-01-02T15:04:05.000000000Z")
 }
 
 // groupName is a group's name, or the number of one that has none.
