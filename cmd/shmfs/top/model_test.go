@@ -47,12 +47,12 @@ func TestScreens(t *testing.T) {
 
 // Every screen fits whatever the size, and whatever is set apart in it.
 func TestScreensFit(t *testing.T) {
-	for _, palette := range []palette{plain, colorless, colorful} {
+	for _, palette := range []palette{plain, colorful} {
 		for name, keys := range scenes {
 			m, _ := newFixtureModel(t, palette, 80, 24)
 			press(t, m, keys...)
-			for width := 1; width <= 230; width += 19 {
-				for height := 1; height < 60; height += 7 {
+			for _, width := range []int{1, 9, 40, 79, 80, 200} {
+				for _, height := range []int{1, 6, 23, 50} {
 					m.Update(tea.WindowSizeMsg{Width: width, Height: height})
 					requireFits(t, m)
 				}
