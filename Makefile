@@ -45,6 +45,7 @@ PLAIN := ./test/integration/lifecycle ./test/integration/programs ./test/integra
 integration: build bin/shmfs-race ## integration tests on real mounts
 	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_DIFFERENTIAL_SEED=$(SEED) SHMFS_BINARY=$(CURDIR)/bin/shmfs-race $(GO) test -json -count=1 -p 1 -timeout 30m $(RACED) | $(GO) run ./test/integration/verdict
 	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -json -count=1 -p 1 -timeout 30m $(PLAIN) | $(GO) run ./test/integration/verdict
+	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -json -count=1 -timeout 30m -run '^($(MEASURED))$$' ./test/integration/semaphores | $(GO) run ./test/integration/verdict
 
 bench: build ## ratios against tmpfs, measured side by side
 	$(GO) build -o bin/bench ./test/integration/bench

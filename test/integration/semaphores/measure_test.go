@@ -48,6 +48,7 @@ func requireIdle(t testing.TB, processes map[string]int) {
 			t.Errorf("not idle in %v: %v (all: %s)", observation, busy, &report)
 			return
 		}
+		t.Logf("not idle yet in %v: %v", observation, busy)
 	}
 }
 
