@@ -107,7 +107,8 @@ func (p *patient) examineMode() []finding {
 	case mode == "passthrough":
 		findings = append(findings, finding{fine, "mode", where + " is in passthrough mode", ""})
 	case mode == "":
-		findings = append(findings, finding{warning, "mode", where + " does not tell its mode", "have it mounted by a daemon of this version"})
+		findings = append(findings, finding{warning, "mode", where + " does not tell its mode",
+			"have it mounted by a daemon of this version"})
 	default:
 		findings = append(findings, finding{note, "mode", fmt.Sprintf("%s is in %s mode: %s", where, mode, reason), modeRemedy(reason)})
 	}

@@ -19,7 +19,8 @@ func (p *patient) examineLimits() []finding {
 			"remove objects, or have it remounted with a larger nr_inodes"})
 	}
 	if strings.TrimSpace(p.read("/proc/sys/vm/overcommit_memory")) == "2" {
-		findings = append(findings, finding{note, "memory", "vm.overcommit_memory is 2: the kernel may refuse pages that the mount has promised",
+		findings = append(findings, finding{note, "memory",
+			"vm.overcommit_memory is 2: the kernel may refuse pages that the mount has promised",
 			"set it to 0 with sysctl vm.overcommit_memory=0, or keep the mount's size well below the commit limit"})
 	}
 	return findings
@@ -36,8 +37,8 @@ func (p *patient) examineSize() []finding {
 	case limit == 0:
 		return []finding{{fine, "memory", "the mount is limited by the file system of its store", ""}}
 	case inMemory && machine > 0 && limit > machine:
-		return []finding{{warning, "memory", fmt.Sprintf("the mount's size, %s, is more than the machine's memory and swap, %s: using it all "+
-			"would call the OOM killer", humanSize(limit), humanSize(machine)), remedy}}
+		return []finding{{warning, "memory", fmt.Sprintf("the mount's size, %s, is more than the machine's memory and swap, %s: "+
+			"using it all would call the OOM killer", humanSize(limit), humanSize(machine)), remedy}}
 	case inMemory && group > 0 && limit > group:
 		return []finding{{warning, "memory", fmt.Sprintf("the mount's size, %s, is more than the daemon's memory cgroup allows, %s",
 			humanSize(limit), humanSize(group)), remedy}}

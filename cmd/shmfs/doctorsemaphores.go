@@ -22,8 +22,8 @@ func (p *patient) examineSemaphores() []finding {
 			findings = append(findings, finding{warning, "semaphores", fmt.Sprintf("the file of semaphore %q is no valid semaphore", name),
 				"see why with shmfs sem get --all " + shellName(name) + ", and remove it with shmfs sem rm " + shellName(name)})
 		case at(all, row, "VALUE") == "0" && at(all, row, "WAITERS") != "0" && p.isStuck(name):
-			findings = append(findings, finding{warning, "semaphores", fmt.Sprintf("semaphore %q is stuck: %s wait, and nobody is left who could post",
-				name, at(all, row, "WAITERS")), "let them go on with shmfs sem reset " + shellName(name)})
+			findings = append(findings, finding{warning, "semaphores",
+				fmt.Sprintf("semaphore %q is stuck: %s wait, and nobody is left who could post", name, at(all, row, "WAITERS")), "let them go on with shmfs sem reset " + shellName(name)})
 		}
 	}
 	if len(findings) == 0 {
@@ -87,8 +87,8 @@ func judgeTemporaries(old []string) []finding {
 	if len(old) == 0 {
 		return nil
 	}
-	return []finding{{warning, "leftovers", fmt.Sprintf("%d temporary files of sem_open were left behind, %s for example", len(old), old[0]),
-		"remove them: shmfs rm " + strings.Join(old[:min(len(old), 5)], " ")}}
+	return []finding{{warning, "leftovers",
+		fmt.Sprintf("%d temporary files of sem_open were left behind, %s for example", len(old), old[0]), "remove them: shmfs rm " + strings.Join(old[:min(len(old), 5)], " ")}}
 }
 
 // judgeUnused tells of unused objects whose creators have ended.
@@ -110,6 +110,7 @@ func (p *patient) judgeUnused(unused []*unusedObject) []finding {
 	if len(unused) > mostCreators {
 		atLeast = "at least "
 	}
-	return []finding{{note, "leftovers", fmt.Sprintf("%s%d of %d objects that nobody uses were created by processes that have ended, %q for example",
-		atLeast, orphans, len(unused), example), "if nobody is to use them again: shmfs gc --dry-run, and shmfs gc --force"}}
+	return []finding{{note, "leftovers",
+		fmt.Sprintf("%s%d of %d objects that nobody uses were created by processes that have ended, %q for example",
+			atLeast, orphans, len(unused), example), "if nobody is to use them again: shmfs gc --dry-run, and shmfs gc --force"}}
 }

@@ -34,14 +34,15 @@ func (p *patient) examineSharedMemory() []finding {
 func judgeSharedMemory(found mountpoint) []finding {
 	switch {
 	case found.mount.point != found.path:
-		return []finding{{warning, "devshm", sharedMemory + " is a plain directory: objects of shm_open and sem_open would lie on a disk",
-			"mount a shmfs or a tmpfs there"}}
+		return []finding{{warning, "devshm",
+			sharedMemory + " is a plain directory: objects of shm_open and sem_open would lie on a disk", "mount a shmfs or a tmpfs there"}}
 	case found.shmfs():
 		return []finding{{fine, "devshm", sharedMemory + " is a shmfs: shm_open and sem_open use it", ""}}
 	case found.mount.filesystem == "tmpfs":
 		return []finding{{fine, "devshm", sharedMemory + " is a tmpfs: shm_open and sem_open use that, not shmfs", ""}}
 	}
-	return []finding{{warning, "devshm", fmt.Sprintf("%s is a file system of type %s", sharedMemory, found.mount.filesystem), "mount a shmfs or a tmpfs there"}}
+	return []finding{{warning, "devshm", fmt.Sprintf("%s is a file system of type %s", sharedMemory, found.mount.filesystem),
+		"mount a shmfs or a tmpfs there"}}
 }
 
 // judgeRoom warns where /dev/shm is nearly full.
@@ -83,7 +84,8 @@ func judgeGlibc(text string, shmfsThere bool) finding {
 	}
 	const remedy = "use glibc 2.34 or later, or let such programs open paths of the mount themselves"
 	if shmfsThere {
-		return finding{warning, "libc", "glibc " + text + " accepts only a tmpfs at " + sharedMemory + ": shm_open and sem_open fail there", remedy}
+		return finding{warning, "libc",
+			"glibc " + text + " accepts only a tmpfs at " + sharedMemory + ": shm_open and sem_open fail there", remedy}
 	}
 	return finding{note, "libc", "glibc " + text + " would accept no shmfs at " + sharedMemory, remedy}
 }
@@ -92,7 +94,8 @@ func judgeGlibc(text string, shmfsThere bool) finding {
 func (p *patient) examineOrdinaryMounting() []finding {
 	program, err := exec.LookPath(unmountHelper)
 	if err != nil {
-		return []finding{{note, "users", unmountHelper + " is not installed: only root can mount", "install it (Debian and Ubuntu: apt install fuse3)"}}
+		return []finding{{note, "users", unmountHelper + " is not installed: only root can mount",
+			"install it (Debian and Ubuntu: apt install fuse3)"}}
 	}
 	var found unix.Stat_t
 	if resolved, err := filepath.EvalSymlinks(program); err == nil {

@@ -70,7 +70,8 @@ func (c *collection) requireSight(mount string, warnings io.Writer) error {
 	if c.force {
 		return failure(exitPermission, "other users' processes, which may use what seems unused, are shown to root only: use sudo")
 	}
-	fmt.Fprintln(warnings, "shmfs: other users' processes are shown to root only, so that some of these may be in use: use sudo to see")
+	fmt.Fprintln(warnings,
+		"shmfs: other users' processes are shown to root only, so that some of these may be in use: use sudo to see")
 	return nil
 }
 

@@ -71,10 +71,11 @@ func openUninterrupted(path string, flags int, mode uint32) (int, error) {
 func infoRefusal(mount, file string, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EISDIR):
-		return failure(exitFailure, "the shmfs on %s has no %s/%s: have it mounted by a daemon of this version (unmount it and mount it again)",
-			mount, infoDirectory, file)
+		return failure(exitFailure, "the shmfs on %s has no %s/%s: "+
+			"have it mounted by a daemon of this version (unmount it and mount it again)", mount, infoDirectory, file)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return failure(exitPermission, "reading %s/%s of the shmfs on %s: %w: use sudo, or have its owner allow it", infoDirectory, file, mount, err)
+		return failure(exitPermission, "reading %s/%s of the shmfs on %s: %w: use sudo, or have its owner allow it",
+			infoDirectory, file, mount, err)
 	case isMountGone(err):
 		return mountGone(mount)
 	}

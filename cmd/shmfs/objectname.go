@@ -67,7 +67,8 @@ func (o object) refusal(err error) error {
 	case errors.Is(err, unix.ENOENT):
 		return o.missing()
 	case errors.Is(err, unix.EEXIST):
-		return failure(exitFailure, "object %q exists already: give another name, or remove it with shmfs rm %s", o.name, shellName(o.name))
+		return failure(exitFailure, "object %q exists already: give another name, or remove it with shmfs rm %s",
+			o.name, shellName(o.name))
 	case errors.Is(err, unix.EISDIR):
 		return failure(exitFailure, "%q is a directory: give the name of an object in it", o.name)
 	case errors.Is(err, unix.ENOTDIR):
@@ -79,7 +80,8 @@ func (o object) refusal(err error) error {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return failure(exitPermission, "object %q: %w: use sudo, or have its owner allow it with chmod", o.name, err)
 	case errors.Is(err, unix.EROFS):
-		return failure(exitFailure, "the shmfs on %s is mounted read-only: have it remounted with shmfs mount -o remount,rw %s", o.mount, o.mount)
+		return failure(exitFailure, "the shmfs on %s is mounted read-only: have it remounted with shmfs mount -o remount,rw %s",
+			o.mount, o.mount)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return failure(exitFailure, "object %q: %w: remove objects (see shmfs gc --dry-run), or give the mount a larger size "+
 			"(shmfs mount -o remount,size=SIZE %s)", o.name, err, o.mount)

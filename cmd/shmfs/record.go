@@ -49,8 +49,8 @@ func plainValue(key, value string) string {
 	return value
 }
 
-// parseRecord reads the value of a line such as "mapper: pid 4711, user root, command \"bash\", bytes 4096": words with a value each,
-// which may be in quotes. What it cannot read stands whole under the key text.
+// parseRecord reads the value of a line such as "mapper: pid 4711, user root, command \"bash\", bytes 4096": words with a
+// value each, which may be in quotes. What it cannot read stands whole under the key text.
 func parseRecord(text string) *jsonObject {
 	record := &jsonObject{}
 	for rest := text; ; {

@@ -119,15 +119,16 @@ func (u *unusedObject) isOrphan() bool {
 
 // unusedTable is the table of what nobody uses.
 func unusedTable(unused []*unusedObject, now time.Time) *table.Parsed {
-	all := &table.Parsed{Header: []string{"NAME", "TYPE", "SIZE", "RESIDENT", "OWNER", "AGE", "CREATOR", "CREATOR-PID", "CREATED", "MODIFIED", "INODE"}}
+	all := &table.Parsed{Header: []string{"NAME", "TYPE", "SIZE", "RESIDENT", "OWNER", "AGE", "CREATOR", "CREATOR-PID", "CREATED",
+		"MODIFIED", "INODE"}}
 	for _, one := range unused {
 		created := ""
 		if !one.created.IsZero() {
 			created = one.created.UTC().Format(time.RFC3339Nano)
 		}
 		age := strconv.FormatFloat(max(now.Sub(one.born()).Seconds(), 0), 'f', 0, 64)
-		all.Rows = append(all.Rows, []string{one.name, one.kind, one.size, one.resident, one.owner, age, one.command, one.process, created,
-			one.modified.UTC().Format(time.RFC3339Nano), one.inode})
+		all.Rows = append(all.Rows, []string{one.name, one.kind, one.size, one.resident, one.owner, age, one.command,
+			one.process, created, one.modified.UTC().Format(time.RFC3339Nano), one.inode})
 	}
 	return all
 }

@@ -86,8 +86,8 @@ func readUsers(mount string, names []string) (*table.Parsed, error) {
 		return nil, err
 	}
 	uses := joinUses(handles, maps)
-	users := &table.Parsed{Header: []string{"OBJECT", "PID", "USER", "COMMAND", "OPEN", "FLAGS", "SINCE", "MAPPED", "RANGES", "PROTECTION",
-		"SHARING", "RESIDENT"}}
+	users := &table.Parsed{Header: []string{"OBJECT", "PID", "USER", "COMMAND", "OPEN", "FLAGS", "SINCE", "MAPPED", "RANGES",
+		"PROTECTION", "SHARING", "RESIDENT"}}
 	for _, use := range uses {
 		if isWithin(use.object, names) {
 			users.Rows = append(users.Rows, use.row())
@@ -117,8 +117,8 @@ func joinUses(handles, maps *table.Parsed) []*objectUse {
 		uses = append(uses, use)
 	}
 	slices.SortFunc(uses, func(a, b *objectUse) int {
-		return cmp.Or(strings.Compare(a.object, b.object), compareFields(numberKind, a.pid, b.pid), strings.Compare(a.command, b.command),
-			strings.Compare(a.user, b.user))
+		return cmp.Or(strings.Compare(a.object, b.object), compareFields(numberKind, a.pid, b.pid),
+			strings.Compare(a.command, b.command), strings.Compare(a.user, b.user))
 	})
 	return uses
 }
@@ -187,5 +187,6 @@ func (u *objectUse) row() []string {
 		sharing = append(sharing, "private")
 	}
 	return []string{u.object, u.pid, u.user, u.command, strconv.Itoa(u.opens), strings.Join(u.flags, ","), u.since,
-		strconv.FormatInt(u.mapped, 10), strconv.Itoa(u.ranges), u.protection, strings.Join(sharing, ","), strconv.FormatInt(u.resident, 10)}
+		strconv.FormatInt(u.mapped, 10), strconv.Itoa(u.ranges), u.protection, strings.Join(sharing, ","),
+		strconv.FormatInt(u.resident, 10)}
 }
