@@ -64,8 +64,11 @@ func (n newObject) create(target object) error {
 
 // creationRefusal is refusal where the name need not exist, but the directory.
 func (o object) creationRefusal(err error) error {
-	if errors.Is(err, unix.ENOENT) {
+	switch {
+	case errors.Is(err, unix.ENOENT):
 		return failure(exitFailure, "object %q: its directory does not exist: make it with mkdir -p", o.name)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return failure(exitPermission, "creating %q: %w: use sudo, or have the owner of its directory allow it with chmod", o.name, err)
 	}
 	return o.refusal(err)
 }

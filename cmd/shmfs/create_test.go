@@ -39,6 +39,9 @@ func TestCreateObject(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if err := target.creationRefusal(unix.EACCES); codeOf(err) != exitPermission || !strings.Contains(err.Error(), "directory") {
+		t.Errorf("no right to the directory: %v", err)
+	}
 	requireSize(t, target, 5000)
 	if err := (newObject{size: byteCount{true, math.MaxInt64}}).create(object{name: "huge", mount: mount}); err == nil {
 		t.Error("an object of the largest size there is can be made")
