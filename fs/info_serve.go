@@ -19,8 +19,8 @@ func (f *Filesystem) serveInfo(request fuse.Request) bool {
 			return false
 		}
 		f.infoLookup(r)
-	case *fuse.ReadRequest, *fuse.ReleaseRequest, *fuse.PollRequest, *fuse.StatfsRequest:
-		return false // by handle, or of the whole file system
+	case *fuse.ReadRequest, *fuse.ReleaseRequest, *fuse.PollRequest, *fuse.StatfsRequest, *fuse.FlushRequest:
+		return false // by handle, or of the whole file system; an error of FLUSH would be close(2)'s
 	case *fuse.LinkRequest:
 		if !isInfo(node) && !isInfo(uint64(r.OldNode)) && !isReserved(node, r.NewName) {
 			return false
@@ -97,6 +97,8 @@ func (f *Filesystem) serveInfoNode(request fuse.Request, node uint64) {
 		f.fail(request, fmt.Errorf("attribute %q in %s: %w", r.Name, infoName, unix.ENODATA))
 	case *fuse.ListxattrRequest:
 		f.answerSized(r, r.Size, nil, nil)
+	case *fuse.FsyncRequest:
+		f.fail(request, fmt.Errorf("syncing %s: %w", infoName, unix.EINVAL)) // as in /proc
 	case *fuse.UnrecognizedRequest:
 		f.serveInfoExtension(r, node)
 	default:
@@ -118,8 +120,10 @@ func (f *Filesystem) serveInfoExtension(r *fuse.UnrecognizedRequest, node uint64
 		_ = f.answer(r, message)
 	case opcodeLseek:
 		f.fail(r, fmt.Errorf("looking for data in %s: %w", infoName, unix.ENXIO)) // its files are of size 0
-	default:
+	case opcodeRename2, opcodeTmpfile:
 		f.refuseInfo(r)
+	default:
+		f.extension(r) // not served anywhere: ioctl, copying between files
 	}
 }
 
