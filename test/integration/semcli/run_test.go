@@ -161,10 +161,11 @@ func TestIgnoredKeysStayIgnored(t *testing.T) {
 	m := mount(t, "")
 	m.must(t, "", "create", "jobs")
 	run := m.command(t, "run", "jobs", "--", "grep", "SigIgn", "/proc/self/status")
-	for trap, want := range map[string]uint64{"trap '' INT QUIT": 1<<(unix.SIGINT-1) | 1<<(unix.SIGQUIT-1), "true": 0} {
+	const keys = 1<<(unix.SIGINT-1) | 1<<(unix.SIGQUIT-1) // others may be ignored by whoever started the tests
+	for trap, want := range map[string]uint64{"trap '' INT QUIT": keys, "true": 0} {
 		got := m.finish(t, exec.Command("sh", append([]string{"-c", trap + `; exec "$@"`, "sh"}, run.Args...)...))
 		_, mask, _ := strings.Cut(strings.TrimSpace(got.stdout), "\t")
-		if ignored, err := strconv.ParseUint(mask, 16, 64); got.code != 0 || err != nil || ignored != want {
+		if ignored, err := strconv.ParseUint(mask, 16, 64); got.code != 0 || err != nil || ignored&keys != want {
 			t.Errorf("after %s the command ignores %q, %v, want %x\n%s", trap, mask, err, want, got.stderr)
 		}
 	}
