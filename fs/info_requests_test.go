@@ -311,7 +311,8 @@ func TestInfoTreeKeepsCountOfReferences(t *testing.T) {
 	kernel.forgetAll()
 	kernel.wantNoReferences()
 	kernel.forget(kernel.nodes["object/keep"], 1<<60) // more than there are
-	kernel.wantErrno("GETATTR of what nobody ever had", message{opcode: opGetattr, node: mirrorOf(1 << 50), body: make([]byte, 16)}, unix.ESTALE)
+	unknown := message{opcode: opGetattr, node: mirrorOf(1 << 50), body: make([]byte, 16)}
+	kernel.wantErrno("GETATTR of what nobody ever had", unknown, unix.ESTALE)
 }
 
 // missing is how the kernel learns that a path has nothing of a name.
@@ -368,7 +369,8 @@ func TestInfoEventsAreReadAndClosed(t *testing.T) {
 	read := message{opcode: opRead, node: node, body: readBody(handle, 0, 4096, unix.O_NONBLOCK)}
 	kernel.wantErrno("READ without events", read, unix.EAGAIN)
 	kernel.mustCall(message{opcode: opMkdir, node: 1, body: append(words(0o755, 0), "more\x00"...)})
-	if text := string(kernel.mustCall(read)); !strings.Contains(text, `"event":"create","object":"more"`) || !strings.HasSuffix(text, "}\n") {
+	text := string(kernel.mustCall(read))
+	if !strings.Contains(text, `"event":"create","object":"more"`) || !strings.HasSuffix(text, "}\n") {
 		t.Errorf("the events are %q", text)
 	}
 	kernel.wantErrno("READ after the event", read, unix.EAGAIN)
