@@ -17,12 +17,16 @@ import (
 type metricsServer struct {
 	server   *http.Server
 	listener net.Listener
+	ended    chan struct{} // closed when it listens no more
 }
 
 // checkMetricsAddress refuses what is no address to listen on. Without a host it is the loopback interface: metrics tell names of
 // nobody, but how much there is.
 func checkMetricsAddress(address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	if err != nil || port == "" {
 		return "", failure(exitUsage, "--metrics-listen %q: give [HOST]:PORT, as in 127.0.0.1:9464", address)
 	}
@@ -42,11 +46,12 @@ func serveMetrics(address string, gatherer prometheus.Gatherer, log hclog.Logger
 	routes.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{
 		ErrorLog: log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true}), MaxRequestsInFlight: 4,
 	}))
-	s := &metricsServer{listener: listener, server: &http.Server{
+	s := &metricsServer{listener: listener, ended: make(chan struct{}), server: &http.Server{
 		Handler: routes, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true}),
 	}}
 	go func() {
+		defer close(s.ended)
 		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("serving metrics ended", "error", err)
 		}
@@ -59,8 +64,10 @@ func serveMetrics(address string, gatherer prometheus.Gatherer, log hclog.Logger
 func (s *metricsServer) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if err := s.server.Shutdown(ctx); err != nil {
-		return s.server.Close()
+	err := s.server.Shutdown(ctx)
+	if err != nil {
+		err = s.server.Close()
 	}
-	return nil
+	<-s.ended // at once, but if it was closed before it began, nobody else would wait for that
+	return err
 }

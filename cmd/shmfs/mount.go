@@ -34,6 +34,10 @@ The log goes to --log-file; else, with -f, to standard error; else to the system
 machine has one. SIGTERM, SIGINT and SIGHUP unmount. While files are in use the mount then leaves its path at once
 and is served until the last user is gone; a second signal ends it at once.
 
+With --metrics-listen [HOST]:PORT the daemon serves the mount's metrics for Prometheus at http://HOST:PORT/metrics,
+without a HOST to this machine alone (127.0.0.1). To whom it serves them is not asked: whoever reaches the address
+reads them. They are what MOUNT/.shmfs/metrics holds.
+
 With -f the readiness protocol of systemd (Type=notify) is spoken.
 
 Exit codes:
@@ -56,6 +60,7 @@ func newMountCommand() *cobra.Command {
 		Long:  mountHelp + exitCodeTable(),
 		Example: "  shmfs mount /mnt/shared\n" +
 			"  shmfs mount -o size=4G,huge=within_size /mnt/shared\n" +
+			"  shmfs mount --metrics-listen :9464 /mnt/shared\n" +
 			"  shmfs mount -o remount,size=8G /mnt/shared",
 		Args: exactlyOne,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -68,7 +73,8 @@ func newMountCommand() *cobra.Command {
 	flags.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground and log to standard error")
 	flags.IntVar(&c.reportTo, reportFlag, -1, "descriptor to report readiness on")
 	_ = flags.MarkHidden(reportFlag)
-	flags.StringVar(&c.metrics, "metrics-listen", "", "serve metrics for Prometheus at http://ADDRESS/metrics; :PORT is the loopback interface's")
+	flags.StringVar(&c.metrics, "metrics-listen", "",
+		"serve metrics for Prometheus at http://`ADDRESS`/metrics; :PORT is the loopback interface's (default: not served)")
 	c.log.addFlags(command)
 	return command
 }
@@ -85,6 +91,9 @@ func (c *mountCommand) run(path string) error {
 	}
 	text := strings.Join(c.options, ",")
 	if fs.IsRemount(text) {
+		if c.metrics != "" {
+			return failure(exitUsage, "--metrics-listen cannot be changed by a remount: mount anew")
+		}
 		return remount(path, text)
 	}
 	options, err := fs.ParseOptions(text)
