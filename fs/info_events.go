@@ -69,6 +69,9 @@ func (f *Filesystem) pollEvents(r *fuse.PollRequest, handle *handle) fuse.PollEv
 		tell = func() { f.wake(wakeup) }
 	}
 	if handle.info.events.Poll(handle.id, tell) {
+		if tell != nil { // edge-triggered epoll wants to be told of the next event though there is one
+			handle.info.events.Remind(handle.id, tell)
+		}
 		return fuse.PollIn | fuse.PollReadNormal
 	}
 	return 0

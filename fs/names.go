@@ -69,10 +69,11 @@ func (f *Filesystem) link(r *fuse.LinkRequest) {
 func (f *Filesystem) rename(r fuse.Request, oldName string, newParent uint64, newName string, flags uint) error {
 	oldParent := uint64(r.Hdr().Node)
 	old, to := f.pathToTellIn(oldParent, oldName), f.pathToTellIn(newParent, newName)
+	moved := f.nodeToTell(oldParent, oldName)
 	if err := f.tree.Rename(oldParent, oldName, newParent, newName, flags, f.creator(r, 0)); err != nil {
 		return err
 	}
-	f.tellMoved(r, journal.Rename, old, to, 0)
+	f.tellMoved(r, journal.Rename, old, to, moved)
 	if isSemaphoreName(oldParent, oldName) || isSemaphoreName(newParent, newName) {
 		f.renamed(newParent, newName)
 		f.renamed(oldParent, oldName) // which may have been exchanged

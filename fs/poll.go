@@ -2,19 +2,14 @@ package fs
 
 import (
 	"errors"
-	"fmt"
 
 	"bazil.org/fuse"
 	"golang.org/x/sys/unix"
 )
 
-// poll answers POLL. Whatever is no semaphore is always ready, as on any file system. So is everything in cached mode, where ENOSYS
-// keeps the kernel from asking again.
+// poll answers POLL. Whatever is no semaphore and no stream of events is always ready, as on any file system. So are semaphores in cached
+// mode.
 func (f *Filesystem) poll(r *fuse.PollRequest) {
-	if !f.passthru {
-		f.fail(r, fmt.Errorf("polling in cached mode: %w", unix.ENOSYS))
-		return
-	}
 	handle, err := f.handles.get(uint64(r.Handle))
 	if err != nil {
 		f.fail(r, err)
@@ -22,7 +17,7 @@ func (f *Filesystem) poll(r *fuse.PollRequest) {
 	}
 	events := fuse.PollEvents(fuse.DefaultPollMask)
 	switch {
-	case handle.semaphore != nil:
+	case handle.semaphore != nil && f.passthru: // else nobody tells when it changes, and it counts as ready
 		events = f.pollSemaphore(r, handle)
 	case handle.info != nil && handle.info.events != nil:
 		events = f.pollEvents(r, handle)

@@ -200,6 +200,19 @@ func (f *Filesystem) pathToTellIn(parent uint64, name string) string {
 	return f.pathIn(parent, name)
 }
 
+// nodeToTell returns the node that a name leads to, if anybody wants to know; 0 if there is none.
+func (f *Filesystem) nodeToTell(parent uint64, name string) uint64 {
+	if f.journal.Readers() == 0 {
+		return 0
+	}
+	entry, err := f.tree.Lookup(parent, name)
+	if err != nil {
+		return 0
+	}
+	f.forget(entry.ID, 1)
+	return entry.ID
+}
+
 // tellMoved tells of a name that leads to what another leads or led to.
 func (f *Filesystem) tellMoved(r fuse.Request, kind journal.Kind, old, to string, node uint64) {
 	if !f.journal.Pass() {

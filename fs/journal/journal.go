@@ -158,6 +158,13 @@ func (j *Journal) await(who poller, after uint64, tell func()) bool {
 	return true
 }
 
+// remind has somebody told of the next event.
+func (j *Journal) remind(who poller, tell func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.waiting[who] = tell
+}
+
 func (j *Journal) forget(who poller) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -115,6 +115,15 @@ func (r *Reader) Poll(key uint64, tell func()) (readable bool) {
 	}
 }
 
+// Remind has tell called once when there is another event, whether or not there is one already; otherwise it is as with Poll.
+func (r *Reader) Remind(key uint64, tell func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.journal.remind(poller{r, key}, tell)
+	}
+}
+
 // Unpoll forgets a poller. It may be told all the same, if that has begun.
 func (r *Reader) Unpoll(key uint64) { r.journal.forget(poller{r, key}) }
 
