@@ -166,3 +166,9 @@ func open(t testing.TB, path string, flags int) int {
 	t.Cleanup(func() { _ = unix.Close(descriptor) })
 	return descriptor
 }
+
+// timeIn returns what says whether so much time has gone by.
+func timeIn(duration time.Duration) func() bool {
+	deadline := time.Now().Add(duration)
+	return func() bool { return time.Now().After(deadline) }
+}

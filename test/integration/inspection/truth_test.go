@@ -50,6 +50,7 @@ func TestTruth(t *testing.T) {
 	inEach(t, places, func(t *testing.T, mount string) {
 		seed := uint64(time.Now().UnixNano()) % 1e9
 		t.Logf("seed %d", seed)
+		t.Cleanup(func() { released(t, mount) })
 		var workers []int
 		for i, user := range []uint32{ann, ben, cai} {
 			command := as(user, exec.Command("/proc/self/exe", mount))
@@ -71,6 +72,21 @@ func TestTruth(t *testing.T) {
 			}
 		}
 	})
+}
+
+// released waits until the daemon was told that nobody has anything open any more: so long the mount is in use.
+func released(t *testing.T, mount string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; _, _ = unix.Poll(nil, 5) {
+		left := rows(t, text(t, mount, "handles"))
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("left open: %q", left)
+			return
+		}
+	}
 }
 
 // settle waits until the daemon was told of everything that was closed, which the kernel tells it of later.
