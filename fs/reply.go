@@ -46,12 +46,8 @@ func (f *Filesystem) answerEmpty(request fuse.Request, err error) {
 	_ = f.answer(request, message[:])
 }
 
-// answerEntry replies with an entry, whose reference goes back if the kernel does not take it.
-func (f *Filesystem) answerEntry(request fuse.Request, entry objects.Entry, err error) {
-	f.answerNamed(request, entry, nameValid, err)
-}
-
-// answerNamed is answerEntry for a name that may be remembered for valid.
+// answerNamed replies with what a name, which may be remembered for valid, leads to. The reference goes back if the kernel does not take
+// it.
 func (f *Filesystem) answerNamed(request fuse.Request, entry objects.Entry, valid time.Duration, err error) {
 	if err != nil {
 		f.fail(request, err)

@@ -23,12 +23,6 @@ func (f *Filesystem) tell(request fuse.Request, event journal.Event) {
 	f.journal.Publish(&event)
 }
 
-// tellNamed tells of something that has a name now, or had.
-func (f *Filesystem) tellNamed(request fuse.Request, kind journal.Kind, parent uint64, name string, event journal.Event) {
-	event.Kind, event.Object = kind, f.pathIn(parent, name)
-	f.tell(request, event)
-}
-
 // tellNode tells of something by its node.
 func (f *Filesystem) tellNode(request fuse.Request, kind journal.Kind, node uint64, event journal.Event) {
 	event.Kind, event.Inode = kind, node

@@ -45,7 +45,7 @@ func work(seed, mount string) error {
 		}
 	}
 	fmt.Println("ready")
-	_, err = os.Stdin.Read(make([]byte, 1))
+	_, _ = os.Stdin.Read(make([]byte, 1)) // its end is the sign to go
 	return nil
 }
 
