@@ -457,8 +457,13 @@ func TestComingAndGoing(t *testing.T) {
 				r := j.Subscribe(nil)
 				wait(r)
 				lines := next(t, r, 4096)
-				a := account{last: lines[0].Seq - 1}
-				a.add(t, lines)
+				for len(lines) > 0 && lines[0].Seq == 0 {
+					lines = lines[1:] // it was overtaken before it read anything, as happens on a busy machine
+				}
+				if len(lines) > 0 {
+					a := account{last: lines[0].Seq - 1}
+					a.add(t, lines)
+				}
 				r.Close()
 			}
 		})
