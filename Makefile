@@ -51,8 +51,10 @@ bench: build ## ratios against tmpfs, measured side by side
 	$(GO) build -o bin/bench ./test/integration/bench
 	$(AS_ROOT) bin/bench
 
-soak: build bin/shmfs-race ## the differential test, long
+soak: build bin/shmfs-race ## what CI runs short, long: the differential test; semaphores and inspection against their bars
 	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_BINARY=$(CURDIR)/bin/shmfs-race SHMFS_DIFFERENTIAL_OPERATIONS=500000 $(GO) test -count=1 -timeout 3h -v -run TestSameAsTmpfs ./test/integration/differential
+	$(AS_ROOT) SHMFS_STRICT=1 SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -count=1 -p 1 -timeout 3h -v ./test/integration/semaphores ./test/integration/inspectcost
+	$(AS_ROOT) SHMFS_STRICT=1 $(GO) test -race -count=1 -timeout 1h ./fs/journal
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for package in $$($(GO) list $(UNIT)); do \
