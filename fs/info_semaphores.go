@@ -23,9 +23,8 @@ func (f *Filesystem) semaphoresText(from asker) ([]byte, error) {
 		table.Column{Name: "WAITERS", Align: table.Right}, table.Column{Name: "HELD", Align: table.Right}, table.Column{Name: "LAYOUT"},
 		table.Column{Name: "INITIAL", Align: table.Right}, table.Column{Name: "STATE"}, table.Column{Name: "MODE"},
 		table.Column{Name: "UID", Align: table.Right}, table.Column{Name: "GID", Align: table.Right}, table.Column{Name: "CREATED"})
-	rows = slices.DeleteFunc(rows, func(row objectRow) bool { return row.kind != "semaphore" })
-	for i := range rows {
-		row := &rows[i]
+	rows = slices.DeleteFunc(rows, func(row *objectRow) bool { return row.kind != "semaphore" })
+	for _, row := range rows {
 		if f.semaphores.isPassing(row.stat.Ino, row.path) {
 			continue
 		}
