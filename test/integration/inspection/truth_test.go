@@ -58,14 +58,15 @@ func TestTruth(t *testing.T) {
 			workers = append(workers, start(t, mount, command))
 		}
 		must(t, unix.Mknod(filepath.Join(mount, "character"), unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3))))
-		settle(t, mount, workers)
 		real := look(t, mount, workers)
-		real.compareObjects(t)
-		real.compareSemaphores(t)
+		real.settle(t)
 		real.compareHandles(t)
-		real.compareMaps(t)
-		real.compareUsers(t)
 		real.compareStats(t)
+		real.compareUsers(t)
+		real.compareObjects(t)
+		real.compareMaps(t)
+		real.compareSemaphores(t)
+		real.settle(t) // to read them was to open them
 		for path := range real.named {
 			if real.named[path].Ino%4 == 0 { // to look for the mappers of all takes too long
 				real.compareObject(t, path)
@@ -90,11 +91,10 @@ func released(t *testing.T, mount string) {
 }
 
 // settle waits until the daemon was told of everything that was closed, which the kernel tells it of later.
-func settle(t *testing.T, mount string, workers []int) {
+func (r *truth) settle(t *testing.T) {
 	t.Helper()
-	real := look(t, mount, workers)
 	for deadline := time.Now().Add(patience); ; _, _ = unix.Poll(nil, 5) {
-		extra := real.unexplained(rows(t, text(t, mount, "handles")))
+		extra := r.unexplained(rows(t, text(t, r.mount, "handles")))
 		if len(extra) == 0 {
 			return
 		}
