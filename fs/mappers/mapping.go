@@ -22,31 +22,15 @@ type Mapping struct {
 // ScanMount looks through all processes for mappings of any file of a device, as st_dev has it, or of one file of it unless inode is
 // 0. They come by process and address. complete and the error are Scan's.
 func ScanMount(ctx context.Context, device, inode uint64) (found []Mapping, complete bool, err error) {
-	names, err := list("/proc")
-	if err != nil {
-		return nil, false, fmt.Errorf("listing the processes: %w", err)
-	}
 	wanted := mountPattern{device: fmt.Appendf(nil, " %02x:%02x ", unix.Major(device), unix.Minor(device)), inode: inode}
-	complete = true
-	for _, name := range names {
-		process, err := strconv.Atoi(name)
-		if err != nil {
-			continue // no process
-		}
-		if ctx.Err() != nil {
-			return found, false, nil
-		}
-		mappings, err := patiently(ctx, process, func() ([]Mapping, error) { return mappingsOf(name, wanted) })
-		if err != nil {
-			complete = complete && (isGone(err) || process == initProcess && isRefused(err))
-			continue
-		}
-		for _, one := range mappings {
-			one.Process = process
-			found = append(found, one)
-		}
-	}
-	return found, complete, nil
+	complete, err = eachProcess(ctx, func(name string) ([]Mapping, error) { return mappingsOf(name, wanted) },
+		func(process int, mappings []Mapping) {
+			for i := range mappings {
+				mappings[i].Process = process
+			}
+			found = append(found, mappings...)
+		})
+	return found, complete, err
 }
 
 // mappingsOf finds the mappings in a process, and how much of them is in its memory.

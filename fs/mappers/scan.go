@@ -39,11 +39,19 @@ const initProcess = 1
 // Process 1 does not count: in a container it may have more rights than root and so refuse to be looked at, and it uses no files of mounts.
 // A process that maps the file or forks only while the scan is under way may be missed. Error: when /proc cannot be read.
 func Scan(ctx context.Context, file File) (found []Mapper, complete bool, err error) {
+	wanted := newPattern(file)
+	complete, err = eachProcess(ctx, func(name string) ([]Range, error) { return rangesOf(name, wanted) },
+		func(process int, ranges []Range) { found = append(found, Mapper{Process: process, Ranges: ranges}) })
+	return found, complete, err
+}
+
+// eachProcess makes an inquiry about every process, by the name of its directory in /proc, and hands over what there is to find. What it
+// returns is Scan's.
+func eachProcess[T any](ctx context.Context, inquire func(name string) ([]T, error), take func(process int, found []T)) (complete bool, err error) {
 	names, err := list("/proc")
 	if err != nil {
-		return nil, false, fmt.Errorf("listing the processes: %w", err)
+		return false, fmt.Errorf("listing the processes: %w", err)
 	}
-	wanted := newPattern(file)
 	complete = true
 	for _, name := range names {
 		process, err := strconv.Atoi(name)
@@ -51,18 +59,17 @@ func Scan(ctx context.Context, file File) (found []Mapper, complete bool, err er
 			continue // no process
 		}
 		if ctx.Err() != nil {
-			return found, false, nil
+			return false, nil
 		}
-		ranges, err := patiently(ctx, process, func() ([]Range, error) { return rangesOf(name, wanted) })
-		if err != nil {
+		found, err := patiently(ctx, process, func() ([]T, error) { return inquire(name) })
+		switch {
+		case err != nil:
 			complete = complete && (isGone(err) || process == initProcess && isRefused(err))
-			continue
-		}
-		if len(ranges) > 0 {
-			found = append(found, Mapper{Process: process, Ranges: ranges})
+		case len(found) > 0:
+			take(process, found)
 		}
 	}
-	return found, complete, nil
+	return complete, nil
 }
 
 // rangesOf finds the mappings in a process. All threads share them, but a thread that has ended shows none: the main thread may have
