@@ -26,7 +26,7 @@ type askers struct {
 type knownAsker struct {
 	process uint32
 	command string
-	cgroup  string
+	creator *creator // the same once more, to be kept with what it creates
 	until   time.Time
 }
 
@@ -49,7 +49,7 @@ func (a *askers) known(thread uint32) knownAsker {
 		return known
 	}
 	id, command := mappers.Command(int(thread))
-	known = knownAsker{uint32(id), command, cgroupOf(id), moment.Add(askerTime)}
+	known = knownAsker{uint32(id), command, &creator{uint32(id), command, cgroupOf(id)}, moment.Add(askerTime)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.byThread) >= mostAskers || a.byThread == nil {

@@ -79,7 +79,7 @@ func hugeBytes(object *objects.Object) string {
 	return strconv.FormatInt(bytes, 10)
 }
 
-// creator is who made an object through this mount.
+// creator is who made an object through this mount. Objects that one process makes in a row share one.
 type creator struct {
 	process uint32
 	command string
@@ -88,8 +88,9 @@ type creator struct {
 
 // noteCreator remembers who made an object, for as long as there is one.
 func (f *Filesystem) noteCreator(id uint64, thread uint32) {
-	known := f.askers.known(thread)
-	f.tree.SetNote(id, &creator{known.process, known.command, known.cgroup})
+	if known := f.askers.known(thread); known.creator != nil {
+		f.tree.SetNote(id, known.creator)
+	}
 }
 
 func (f *Filesystem) addCreator(line func(string, any), id uint64, from asker) {
