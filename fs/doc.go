@@ -22,7 +22,7 @@
 // a slow request holds up no other. Lock order: Filesystem.openings, then the locks of objects. Filesystem.handles and
 // inflight stand alone. None is held while a reply is written.
 //
-// A semaphore's locks: openings, then operation, then openSemaphore, then those of semfs; semaphores.mu (see apart.go) comes after all of
+// A semaphore's locks: openings or openSemaphore, then operation, then those of semfs; semaphores.mu (see apart.go) comes after all of
 // them and before the tree's. The last close of a semaphore waits, with openings held, for its sleeper to be gone; the sleeper takes none
 // of these locks but semfs's own. openSemaphore.mu, which is one open file's, is held while that file's text is made.
 //
