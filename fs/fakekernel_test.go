@@ -73,7 +73,7 @@ func newFakeKernelOn(t testing.TB, store *mmapcore.Store) *fakeKernel {
 	log := &bytes.Buffer{}
 	kernel := &fakeKernel{t: t, socket: pair[1], log: log}
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: io.Writer(log)})
-	kernel.f = newFilesystem(tree, DefaultOptions(), logger)
+	kernel.f = newFilesystem(tree, facts{Options: DefaultOptions(), Started: unix.NsecToTimespec(time.Now().UnixNano())}, logger)
 	if err := kernel.f.attach(pair[0], agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1)}); err != nil {
 		t.Fatal(err)
 	}

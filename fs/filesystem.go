@@ -5,7 +5,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"shmfs/fs/journal"
 	"shmfs/fs/meter"
@@ -27,9 +26,8 @@ type Filesystem struct {
 	descriptor int  // of /dev/fuse, for replies and ioctls; owned by conn
 	passthru   bool // immutable until Close
 	agreed     agreement
-	mode       mode          // immutable after mounting
-	control    string        // prefix of the root's control attributes; immutable
-	started    unix.Timespec // immutable
+	facts      facts  // immutable; of the options only those with which the process began
+	control    string // prefix of the root's control attributes; immutable
 
 	options atomic.Pointer[Options] // replaced whole by a remount
 	remount sync.Mutex              // serialises remounts
@@ -54,34 +52,41 @@ type Filesystem struct {
 	broken  atomic.Pointer[error]
 }
 
-// ErrPassthroughUnavailable is Mount's error when passthrough is required and cannot be had.
+// ErrPassthroughUnavailable is Connect's error when passthrough is required and cannot be had.
 var ErrPassthroughUnavailable = errors.New("kernel passthrough is not available")
 
-// Mount makes the store, mounts, and has answered the kernel's INIT when it returns; Serve must be called at once, since
-// whoever touches the mount waits for it. mountpoint must be absolute.
-//
-// Root mounts by itself. Anybody else mounts through fusermount3 and gets cached mode. Errors wrap the errno of the call that
-// failed; ErrPassthroughUnavailable says what is missing.
-func Mount(mountpoint string, options Options, log hclog.Logger) (*Filesystem, error) {
-	unix.Umask(0) // the kernel has applied the caller's
-	tree, err := newTree(options)
+// Resume begins, or goes on, serving a connection; Serve must be called at once. No other process may serve it. The descriptors stay
+// the caller's. keeper holds what must outlive this process.
+func Resume(connection *Connection, keeper Keeper, log hclog.Logger) (*Filesystem, error) {
+	unix.Umask(0)
+	found, err := connection.facts()
 	if err != nil {
 		return nil, err
 	}
-	f := newFilesystem(tree, options, log)
-	if err := f.connect(mountpoint, options); err != nil {
-		return nil, errors.Join(err, tree.Close())
+	store, err := connection.openStore(found.Options)
+	if err != nil {
+		return nil, err
 	}
-	if f.census.device, err = mountedDevice(mountpoint); err != nil {
-		f.log.Warn("who maps semaphores cannot be found out", "reason", err)
+	tree, err := newTree(store, found.Options)
+	if err != nil {
+		return nil, err
+	}
+	f := newFilesystem(tree, found, log)
+	device, err := unix.FcntlInt(connection.Device.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		err = f.attach(device, found.agreement())
+	}
+	if err != nil {
+		return nil, errors.Join(err, tree.Close())
 	}
 	return f, nil
 }
 
 // newFilesystem returns a file system that is not connected to a kernel yet.
-func newFilesystem(tree *objects.Tree, options Options, log hclog.Logger) *Filesystem {
-	f := &Filesystem{log: log, tree: tree, control: controlPrefix(), started: unix.NsecToTimespec(time.Now().UnixNano())}
-	f.options.Store(&options)
+func newFilesystem(tree *objects.Tree, found facts, log hclog.Logger) *Filesystem {
+	f := &Filesystem{log: log, tree: tree, control: controlPrefix(), facts: found}
+	f.options.Store(&found.Options)
+	f.census.device = found.Device
 	f.journal, f.meter = journal.New(), meter.New()
 	f.metrics = f.newRegistry()
 	f.handles.init()
@@ -101,14 +106,14 @@ func (f *Filesystem) attach(device int, agreed agreement) error {
 		return err
 	}
 	f.conn, f.descriptor, f.agreed, f.passthru = conn, device, agreed, agreed.passthrough
+	if !f.passthru && f.facts.Mountpoint != "" && agreed.grants(initDirectIOAllowMmap) {
+		f.helper = newHelper(f.facts.Mountpoint, f.facts.Device, f.facts.ByHandle, f.log)
+	}
 	return nil
 }
 
-func newTree(options Options) (*objects.Tree, error) {
-	store, err := newStore(options)
-	if err != nil {
-		return nil, err
-	}
+// newTree makes the tree over a store, which it takes over, and closes if it fails.
+func newTree(store *mmapcore.Store, options Options) (*objects.Tree, error) {
 	var ledger *objects.Ledger
 	if options.Commit == Strict {
 		ledger = objects.NewLedger(options.Size)

@@ -18,27 +18,28 @@ const fusermount = "fusermount3"
 const fusermountSocket = "_FUSE_COMMFD=3"
 
 // mountByFusermount lets fusermount3 mount for an ordinary user.
-func (f *Filesystem) mountByFusermount(mountpoint string, options Options) error {
-	device, err := f.requestMount(mountpoint, options)
+func (m *mounting) mountByFusermount() (int, facts, error) {
+	device, err := m.requestMount()
 	if err != nil {
-		return fmt.Errorf("mounting on %s through %s: %w", mountpoint, fusermount, err)
+		return -1, facts{}, fmt.Errorf("mounting on %s through %s: %w", m.mountpoint, fusermount, err)
 	}
-	if err := f.start(device, mountpoint, options, false); err != nil {
+	agreed, err := m.agree(device, false)
+	if err != nil {
 		_ = unix.Close(device) // aborts the connection, so that the unmount cannot wait for an answer
-		return errors.Join(err, releaseMount(mountpoint))
+		return -1, facts{}, errors.Join(err, releaseMount(m.mountpoint))
 	}
-	return nil
+	return device, agreed, nil
 }
 
 // requestMount has fusermount3 mount and returns the device of the mount. What fusermount3 says of its failure is the error.
-func (f *Filesystem) requestMount(mountpoint string, options Options) (device int, err error) {
+func (m *mounting) requestMount() (device int, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("making a socket: %w", err)
 	}
 	defer unix.Close(pair[0])
 	theirs := os.NewFile(uintptr(pair[1]), "fusermount")
-	command := exec.Command(fusermount, "-o", fusermountOptions(options), "--", mountpoint)
+	command := exec.Command(fusermount, "-o", fusermountOptions(m.options), "--", m.mountpoint)
 	command.Env = append(os.Environ(), fusermountSocket)
 	command.ExtraFiles = []*os.File{theirs}
 	output, err := command.CombinedOutput()
@@ -50,7 +51,7 @@ func (f *Filesystem) requestMount(mountpoint string, options Options) (device in
 	case err != nil:
 		return -1, err
 	case said != "":
-		f.log.Warn(fusermount, "said", said)
+		m.log.Warn(fusermount, "said", said)
 	}
 	device, err = receiveDescriptor(pair[0])
 	if err != nil {

@@ -47,8 +47,8 @@ func TestFusermountFailures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fakeFusermount(t, c.script)
-			f := &Filesystem{log: hclog.NewNullLogger()}
-			err := f.mountByFusermount("/nowhere", DefaultOptions())
+			m := mounting{mountpoint: "/nowhere", options: DefaultOptions(), log: hclog.NewNullLogger()}
+			_, _, err := m.mountByFusermount()
 			if err == nil || !strings.HasSuffix(err.Error(), c.want) || !strings.Contains(err.Error(), "/nowhere through fusermount3") {
 				t.Errorf("error is %v", err)
 			}
@@ -58,8 +58,8 @@ func TestFusermountFailures(t *testing.T) {
 
 func TestFusermountIsMissing(t *testing.T) {
 	t.Setenv("PATH", "/nonexistent")
-	f := &Filesystem{log: hclog.NewNullLogger()}
-	if err := f.mountByFusermount("/nowhere", DefaultOptions()); !errors.Is(err, os.ErrNotExist) && !strings.Contains(err.Error(), "not found") {
+	m := mounting{mountpoint: "/nowhere", options: DefaultOptions(), log: hclog.NewNullLogger()}
+	if _, _, err := m.mountByFusermount(); !errors.Is(err, os.ErrNotExist) && !strings.Contains(err.Error(), "not found") {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -74,10 +74,10 @@ func TestFusermountIsToldOptions(t *testing.T) {
 	fakeFusermount(t, `printf '%s\n' "$*" >> `+said+`
 if [ "$1" = -u ]; then exit 0; fi
 exec env `+senderVariable+"=1 "+program+` </dev/null`)
-	f := &Filesystem{log: hclog.NewNullLogger()}
 	options := DefaultOptions()
 	options.FSName, options.AllowOther, options.ReadOnly, options.NoExec = `a,\b`, true, true, true
-	if err := f.mountByFusermount("/nowhere", options); !errors.Is(err, unix.EPROTO) {
+	m := mounting{mountpoint: "/nowhere", options: options, log: hclog.NewNullLogger()}
+	if _, _, err := m.mountByFusermount(); !errors.Is(err, unix.EPROTO) {
 		t.Errorf("error is %v", err)
 	}
 	text, err := os.ReadFile(said)

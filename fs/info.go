@@ -85,8 +85,8 @@ func mirrorOf(id uint64) uint64 {
 // object's can; nothing can be written.
 func (f *Filesystem) infoStat(node uint64) (unix.Stat_t, error) {
 	stat := unix.Stat_t{Mode: unix.S_IFREG | 0o444, Nlink: 1, Blksize: 4096}
-	stat.Atim = f.started
-	stat.Mtim, stat.Ctim = f.started, f.started
+	stat.Atim = f.facts.Started
+	stat.Mtim, stat.Ctim = f.facts.Started, f.facts.Started
 	switch id, mirrors := mirrored(node); {
 	case mirrors:
 		of, err := f.tree.Stat(id)

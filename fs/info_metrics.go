@@ -70,8 +70,8 @@ func (c mountCollector) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(of, prometheus.CounterValue, float64(value))
 	}
 	options := f.options.Load()
-	gauge(infoMetric, 1, f.mode.name, options.Commit.String(), options.Store, BuildVersion().String())
-	gauge(uptimeMetric, time.Since(timeAt(f.started)).Seconds())
+	gauge(infoMetric, 1, f.facts.Mode, options.Commit.String(), options.Store, BuildVersion().String())
+	gauge(uptimeMetric, time.Since(timeAt(f.facts.Started)).Seconds())
 	gauge(handlesMetric, float64(f.handles.count()))
 	gauge(nodesMetric, float64(f.tree.Known()))
 	gauge(eventReaders, float64(f.journal.Readers()))

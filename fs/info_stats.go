@@ -58,12 +58,12 @@ func (f *Filesystem) statsText(asker) ([]byte, error) {
 	options := f.options.Load()
 	var text strings.Builder
 	line := func(key string, value any) { fmt.Fprintf(&text, "%s: %v\n", key, value) }
-	line("mode", f.mode.name)
-	line("mode-reason", orDash(f.mode.reason))
+	line("mode", f.facts.Mode)
+	line("mode-reason", orDash(f.facts.Reason))
 	line("protocol", fmt.Sprintf("%d.%d", protocolMajor, f.agreed.minor))
 	line("version", BuildVersion())
 	line("pid", os.Getpid())
-	line("uptime-seconds", fmt.Sprintf("%.3f", time.Since(timeAt(f.started)).Seconds()))
+	line("uptime-seconds", fmt.Sprintf("%.3f", time.Since(timeAt(f.facts.Started)).Seconds()))
 	line("commit", options.Commit)
 	line("store", options.Store)
 	line("objects", counted.files)

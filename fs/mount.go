@@ -4,43 +4,53 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 )
 
 // fileSystemType is what /proc/mounts shows.
 const fileSystemType = "fuse.shmfs"
 
-// connect mounts and shakes hands, by itself with the right to, else through fusermount3.
-func (f *Filesystem) connect(mountpoint string, options Options) error {
-	err := f.mountDirectly(mountpoint, options)
-	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) || os.Geteuid() == 0 {
-		return err
-	}
-	if options.RequirePassthrough {
-		return fmt.Errorf("%w: it needs CAP_SYS_ADMIN", ErrPassthroughUnavailable)
-	}
-	return f.mountByFusermount(mountpoint, options)
+// mounting is the making of one mount.
+type mounting struct {
+	mountpoint string
+	options    Options
+	log        hclog.Logger
 }
 
-func (f *Filesystem) mountDirectly(mountpoint string, options Options) error {
+// mount mounts and shakes hands, by itself with the right to, else through fusermount3. It returns the device.
+func (m *mounting) mount() (device int, agreed facts, err error) {
+	device, agreed, err = m.mountDirectly()
+	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) || os.Geteuid() == 0 {
+		return device, agreed, err
+	}
+	if m.options.RequirePassthrough {
+		return -1, facts{}, fmt.Errorf("%w: it needs CAP_SYS_ADMIN", ErrPassthroughUnavailable)
+	}
+	return m.mountByFusermount()
+}
+
+func (m *mounting) mountDirectly() (int, facts, error) {
 	device, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("opening /dev/fuse: %w", err)
+		return -1, facts{}, fmt.Errorf("opening /dev/fuse: %w", err)
 	}
 	data := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,default_permissions", device, os.Geteuid(), os.Getegid())
-	if options.AllowOther {
+	if m.options.AllowOther {
 		data += ",allow_other"
 	}
-	if err := unix.Mount(options.FSName, mountpoint, fileSystemType, mountFlags(options), data); err != nil {
+	if err := unix.Mount(m.options.FSName, m.mountpoint, fileSystemType, mountFlags(m.options), data); err != nil {
 		_ = unix.Close(device)
-		return fmt.Errorf("mounting on %s: %w", mountpoint, err)
+		return -1, facts{}, fmt.Errorf("mounting on %s: %w", m.mountpoint, err)
 	}
-	if err := f.start(device, mountpoint, options, true); err != nil {
+	agreed, err := m.agree(device, true)
+	if err != nil {
 		_ = unix.Close(device) // aborts the connection, so that the unmount cannot wait for an answer
-		return errors.Join(err, unix.Unmount(mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+		return -1, facts{}, errors.Join(err, unix.Unmount(m.mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
 	}
-	return nil
+	return device, agreed, nil
 }
 
 func mountFlags(options Options) uintptr {
@@ -54,12 +64,12 @@ func mountFlags(options Options) uintptr {
 	return flags
 }
 
-// start answers INIT and decides the mode. privileged says that the mount was made without fusermount3.
-func (f *Filesystem) start(device int, mountpoint string, options Options, privileged bool) error {
-	obstacle := passthroughObstacle(options)
+// agree answers INIT and decides the mode. privileged says that the mount was made without fusermount3.
+func (m *mounting) agree(device int, privileged bool) (facts, error) {
+	obstacle := passthroughObstacle(m.options)
 	agreed, err := handshake(device, terms{privileged: privileged, passthrough: obstacle == nil})
 	if err != nil {
-		return err
+		return facts{}, err
 	}
 	if obstacle == nil && !agreed.passthrough {
 		obstacle = errors.New("the kernel does not offer it (it needs Linux 6.9 and CONFIG_FUSE_PASSTHROUGH)")
@@ -68,34 +78,35 @@ func (f *Filesystem) start(device int, mountpoint string, options Options, privi
 		obstacle = probePassthrough(device)
 	}
 	agreed.passthrough = obstacle == nil
-	if agreed.passthrough {
-		f.logMode(agreed, "passthrough", "")
-		return f.attach(device, agreed)
+	if !agreed.passthrough && m.options.RequirePassthrough {
+		return facts{}, fmt.Errorf("%w: %w", ErrPassthroughUnavailable, obstacle)
 	}
-	if options.RequirePassthrough {
-		return fmt.Errorf("%w: %w", ErrPassthroughUnavailable, obstacle)
+	found := facts{
+		Mountpoint: m.mountpoint, Options: m.options, Started: unix.NsecToTimespec(time.Now().UnixNano()),
+		Minor: agreed.minor, Flags: agreed.flags, Passthrough: agreed.passthrough, Mode: "passthrough",
 	}
-	f.logMode(agreed, "cached", obstacle.Error())
-	if agreed.grants(initDirectIOAllowMmap) {
-		number, err := mountedDevice(mountpoint)
-		if err != nil {
-			return err
-		}
-		byHandle := agreed.grants(initExportSupport) && inInitialUserNamespace() && hasCapability(unix.CAP_DAC_READ_SEARCH)
-		f.helper = newHelper(mountpoint, number, byHandle, f.log)
+	if obstacle != nil {
+		found.Mode, found.Reason = "cached", obstacle.Error()
+		found.ByHandle = agreed.grants(initExportSupport) && inInitialUserNamespace() && hasCapability(unix.CAP_DAC_READ_SEARCH)
 	}
-	return f.attach(device, agreed)
+	m.logMode(found)
+	number, err := mountedDevice(m.mountpoint)
+	switch {
+	case err == nil:
+		found.Device = number
+	case agreed.passthrough:
+		m.log.Warn("who maps semaphores cannot be found out", "reason", err)
+	default:
+		return facts{}, err
+	}
+	return found, nil
 }
 
 // logMode says how clients will share memory and, unless it is the best way, why.
-func (f *Filesystem) logMode(agreed agreement, name, reason string) {
-	f.mode = mode{name, reason}
-	details := []any{"mode", name, "protocol", fmt.Sprintf("%d.%d", protocolMajor, agreed.minor)}
-	if reason != "" {
-		details = append(details, "reason", reason)
+func (m *mounting) logMode(found facts) {
+	details := []any{"mode", found.Mode, "protocol", fmt.Sprintf("%d.%d", protocolMajor, found.Minor)}
+	if found.Reason != "" {
+		details = append(details, "reason", found.Reason)
 	}
-	f.log.Info("mode", details...)
+	m.log.Info("mode", details...)
 }
-
-// mode is how clients share memory, and unless it is the best way why.
-type mode struct{ name, reason string }

@@ -54,7 +54,7 @@ func newOrphanage(t *testing.T, passthrough bool) *orphanage {
 	tree, err := objects.New(store, objects.NewLedger(1<<20))
 	o.want(err)
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: o.log})
-	o.Filesystem = newFilesystem(tree, DefaultOptions(), logger)
+	o.Filesystem = newFilesystem(tree, facts{Options: DefaultOptions(), Started: unix.NsecToTimespec(time.Now().UnixNano())}, logger)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	o.want(err)
 	o.want(o.attach(pair[0], agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1), passthrough: passthrough}))

@@ -3,6 +3,7 @@ package mmapcore
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -96,9 +97,29 @@ func OpenDirectory(path string) (*Store, error) {
 		_ = storeCalls.close(root)
 		return nil, fmt.Errorf("locking the store directory %s (another shmfs uses it?): %w", path, err)
 	}
+	return StoreOnDirectory(root), nil
+}
+
+// StoreOnDirectory makes a store of the descriptor, as Share returns it, of a directory that is locked already. It takes the
+// descriptor over.
+func StoreOnDirectory(root int) *Store {
 	store := &Store{root: root, mount: -1, persistent: true}
 	store.handles = store.probeHandles()
-	return store, nil
+	return store
+}
+
+// Share returns a descriptor of the store for another process, where StoreOnMount or, if Persistent, StoreOnDirectory makes the same
+// store of it. As long as it is open the store lasts, and with it the lock of a directory.
+func (s *Store) Share() (*os.File, error) {
+	shared := s.mount
+	if s.persistent {
+		shared = s.root
+	}
+	descriptor, err := unix.FcntlInt(uintptr(shared), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("sharing the store: %w", err)
+	}
+	return os.NewFile(uintptr(descriptor), "store"), nil
 }
 
 // Limit changes a live tmpfs store's Size, Inodes and Huge; the other options are ignored. EINVAL when it holds more than

@@ -1,0 +1,106 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"shmfs/mmapcore"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+// Connection is what a mount consists of besides the process that serves it: whoever has its descriptors can go on serving. The mount
+// lasts as long as any process has the device.
+type Connection struct {
+	Device *os.File // /dev/fuse, past INIT
+	Store  *os.File // the store's detached mount or, of a directory store, its root
+	Record *os.File // what else there is to know
+}
+
+// Connect makes the store, mounts, and answers the kernel's INIT. Resume must be called at once, since whoever touches the mount waits
+// for it. mountpoint must be absolute.
+//
+// Root mounts by itself. Anybody else mounts through fusermount3 and gets cached mode. Errors wrap the errno of the call that
+// failed; ErrPassthroughUnavailable says what is missing.
+func Connect(mountpoint string, options Options, log hclog.Logger) (*Connection, error) {
+	unix.Umask(0) // the kernel has applied the caller's
+	store, err := newStore(options)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	m := mounting{mountpoint: mountpoint, options: options, log: log}
+	device, found, err := m.mount()
+	if err != nil {
+		return nil, err
+	}
+	connection := &Connection{Device: os.NewFile(uintptr(device), "/dev/fuse")}
+	if connection.Store, err = store.Share(); err == nil {
+		connection.Record, err = newRecord(&found)
+	}
+	if err != nil {
+		return nil, errors.Join(err, connection.Close())
+	}
+	return connection, nil
+}
+
+// Mount is Connect and Resume in one process, which keeps nothing beyond its life.
+func Mount(mountpoint string, options Options, log hclog.Logger) (*Filesystem, error) {
+	connection, err := Connect(mountpoint, options, log)
+	if err != nil {
+		return nil, err
+	}
+	f, err := Resume(connection, NoKeeper{}, log)
+	return f, errors.Join(err, connection.Close())
+}
+
+// Close gives the descriptors back. If no process serves the mount any more, it is dead.
+func (c *Connection) Close() error {
+	var err error
+	for _, file := range []*os.File{c.Device, c.Store, c.Record} {
+		if file != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}
+	return err
+}
+
+// newRecord begins the record of a mount.
+func newRecord(found *facts) (*os.File, error) {
+	text, err := found.encode()
+	if err != nil {
+		return nil, err
+	}
+	descriptor, err := unix.MemfdCreate("shmfs-record", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("making the record: %w", err)
+	}
+	record := os.NewFile(uintptr(descriptor), "record")
+	if _, err := record.WriteAt(text, 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("writing the record: %w", err), record.Close())
+	}
+	return record, nil
+}
+
+func (c *Connection) facts() (facts, error) {
+	text, err := io.ReadAll(io.NewSectionReader(c.Record, 0, 1<<20))
+	if err != nil {
+		return facts{}, fmt.Errorf("reading the record: %w", err)
+	}
+	return decodeFacts(text)
+}
+
+// openStore makes a store of a connection's descriptor, of which it takes a copy.
+func (c *Connection) openStore(options Options) (*mmapcore.Store, error) {
+	descriptor, err := unix.FcntlInt(c.Store.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("copying the store's descriptor: %w", err)
+	}
+	if options.Store == StoreTmpfs {
+		return mmapcore.StoreOnMount(descriptor)
+	}
+	return mmapcore.StoreOnDirectory(descriptor), nil
+}
