@@ -29,6 +29,8 @@ var allowed = map[string][]string{
 	"shmfs/objects":    {"shmfs/mmapcore"},
 	"shmfs/semfs":      {"shmfs/mmapcore"},
 	"shmfs/mmapcore":   {},
+
+	"shmfs/mmapcore/record": {},
 }
 
 func TestImportsGoOneWay(t *testing.T) {
