@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"shmfs/mmapcore"
+	"shmfs/mmapcore/record"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,9 +23,16 @@ type Node struct {
 	charged     int64 // bytes the ledger holds for this inode; guarded by growth
 	reservedEnd int64 // end, in bytes, of what fallocate reserved behind the file's end; guarded by growth
 
-	lookups  uint64 // references the kernel holds; guarded by Tree.mu
-	held     int    // an O_PATH descriptor that keeps the inode, or -1; guarded by Tree.mu
-	nameless bool   // the last name is gone; guarded by Tree.mu
+	// row is what outlives the process. Its words are written where the fields are that they mirror; it is removed, and none from then
+	// on, with growth held, when the node is in no table any more.
+	row record.Row
+
+	lookups   uint64 // references the kernel holds; guarded by Tree.mu
+	held      int    // an O_PATH descriptor that keeps the inode, or -1; guarded by Tree.mu
+	nameless  bool   // the last name is gone; guarded by Tree.mu
+	kept      bool   // the keeper holds it too; guarded by Tree.mu
+	token     uint32 // the keeper's; guarded by Tree.mu
+	uncertain bool   // a predecessor's: lookups may be too high; guarded by Tree.mu
 	note     any    // SetNote's; guarded by Tree.mu
 }
 
@@ -58,7 +66,7 @@ func (t *Tree) refer(stat *unix.Stat_t) (Entry, bool) {
 	if node == nil || !node.reachable() {
 		return Entry{}, false
 	}
-	node.lookups++
+	node.count(node.lookups + 1)
 	return t.entry(node, stat), true
 }
 
@@ -70,7 +78,7 @@ func (t *Tree) Refer(id uint64) bool {
 	if node == nil || !node.reachable() {
 		return false
 	}
-	node.lookups++
+	node.count(node.lookups + 1)
 	return true
 }
 
@@ -97,17 +105,25 @@ func (t *Tree) adopt(descriptor int) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	entry := t.insert(node, &stat)
+	entry, err := t.insert(node, &stat)
+	if err != nil {
+		return Entry{}, err
+	}
 	t.settle(descriptor) // its last name may have gone since the link count was read
 	return entry, nil
 }
 
-func (t *Tree) insert(node *Node, stat *unix.Stat_t) Entry {
+func (t *Tree) insert(node *Node, stat *unix.Stat_t) (Entry, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	other := t.nodes[node.id]
 	switch {
 	case other == nil:
+		var err error
+		if node.row, err = t.newRow(node); err != nil {
+			closeHeld(node.held)
+			return Entry{}, err
+		}
 		t.nodes[node.id] = node
 		if node.nameless {
 			t.orphans.Add(1)
@@ -119,8 +135,8 @@ func (t *Tree) insert(node *Node, stat *unix.Stat_t) Entry {
 		other.held = node.held
 		node = other
 	}
-	node.lookups++
-	return t.entry(node, stat)
+	node.count(node.lookups + 1)
+	return t.entry(node, stat), nil
 }
 
 // newNode prepares a node that is in no table yet. An inode that cannot be found again by handle and name is held.
@@ -158,7 +174,7 @@ func (t *Tree) Forget(id, count uint64) (unreferred bool) {
 		t.mu.Unlock()
 		return true
 	}
-	node.lookups -= min(count, node.lookups)
+	node.count(node.lookups - min(count, node.lookups))
 	unreferred = node.lookups == 0
 	drop := unreferred && node.nameless
 	switch {
@@ -194,39 +210,48 @@ func (t *Tree) settle(descriptor int) {
 		return
 	}
 	node := t.nodes[t.nodeID(stat.Ino)]
-	drop := false
+	drop, keep := false, false
+	after := func() {}
 	switch {
 	case node == nil:
 	case stat.Nlink > 0:
-		t.named(node)
+		after = t.named(node)
 	default:
 		t.unnamed(node, descriptor)
 		if drop = node.lookups == 0; drop {
 			delete(t.nodes, node.id)
 		}
+		keep = !drop && !node.kept
 	}
 	t.mu.Unlock()
-	if drop {
+	after()
+	switch {
+	case drop:
 		t.dispose(node)
+	case keep:
+		t.keep(node, descriptor)
 	}
 }
 
-// named notes that a node's inode has a name. The caller holds mu.
-func (t *Tree) named(node *Node) {
+// named notes that a node's inode has a name, and returns what is to be done then without mu, which the caller holds.
+func (t *Tree) named(node *Node) (after func()) {
 	if node.nameless {
 		node.nameless = false
+		node.recordFlags()
 		t.orphans.Add(-1)
 	}
 	if node.handle != "" {
 		closeHeld(node.held)
 		node.held = -1
 	}
+	return t.release(node)
 }
 
 // unnamed notes that a node's inode, which descriptor is open on, has no name any more. The caller holds mu.
 func (t *Tree) unnamed(node *Node, descriptor int) {
 	if !node.nameless {
 		node.nameless = true
+		node.recordFlags()
 		t.orphans.Add(1)
 	}
 	if node.held >= 0 || node.lookups == 0 {
@@ -242,12 +267,16 @@ func (t *Tree) unnamed(node *Node, descriptor int) {
 func (t *Tree) dispose(node *Node) {
 	defer t.orphans.Add(-1) // last: who finds no orphan has nothing more to wait for
 	closeHeld(node.held)
-	if t.ledger == nil {
-		return
+	if node.kept {
+		_ = t.keeper.LetGo(node.id, node.token)
 	}
 	node.growth.Lock()
 	defer node.growth.Unlock()
-	t.ledger.Refund(node.charged)
+	node.row.Remove()
+	node.row = record.Row{}
+	if t.ledger != nil {
+		t.ledger.Refund(node.charged)
+	}
 	node.charged = 0
 }
 

@@ -91,7 +91,7 @@ func (o *Object) chargeWrite(size, offset, end int64) (int64, error) {
 	short := pages(end) - o.node.charged
 	if err := o.charge(short); err != nil {
 		granted := o.tree.ledger.ChargeUpTo(short)
-		o.node.charged += granted
+		o.node.setCharged(o.node.charged+granted, false)
 		if o.node.charged <= offset {
 			return 0, errors.Join(err, o.recharge())
 		}
@@ -111,7 +111,7 @@ func (o *Object) charge(bytes int64) error {
 	if err := o.tree.ledger.Charge(bytes, o.tree.patience()); err != nil {
 		return err
 	}
-	o.node.charged += bytes
+	o.node.setCharged(o.node.charged+bytes, false)
 	return nil
 }
 
@@ -131,10 +131,12 @@ func (o *Object) recharge() error {
 	if err != nil {
 		return err
 	}
-	if excess := o.node.charged - max(pages(size), o.node.reservedEnd); excess > 0 {
+	due := o.node.charged
+	if excess := due - max(pages(size), o.node.reservedEnd); excess > 0 {
 		o.tree.ledger.Refund(excess)
-		o.node.charged -= excess
+		due -= excess
 	}
+	o.node.setCharged(due, true)
 	return nil
 }
 
@@ -149,6 +151,7 @@ func (o *Object) Resize(size int64) error {
 	if err != nil {
 		return err
 	}
+	o.node.setCharged(o.node.charged, false)
 	if err := o.charge(pages(size) - o.node.charged); err != nil {
 		return err
 	}
@@ -157,7 +160,7 @@ func (o *Object) Resize(size int64) error {
 	}
 	err = o.region.Resize(size)
 	if err == nil && size <= before {
-		o.node.reservedEnd = 0 // shrinking, even to the same size, frees what was allocated behind the end
+		o.node.setReserved(0) // shrinking, even to the same size, frees what was allocated behind the end
 	}
 	return errors.Join(err, o.recharge())
 }
@@ -194,7 +197,7 @@ func (o *Object) resizeByPath(size int64) error {
 	if o.tree.ledger == nil {
 		return nil
 	}
-	o.node.reservedEnd = 0
+	o.node.setReserved(0)
 	return o.recharge()
 }
 
@@ -280,7 +283,7 @@ func (o *Object) allocate(offset, length int64, keepSize bool) error {
 		err = o.region.Reserve(offset, length, keepSize)
 	}
 	if err == nil && keepSize {
-		o.node.reservedEnd = max(o.node.reservedEnd, end)
+		o.node.setReserved(max(o.node.reservedEnd, end))
 	}
 	return errors.Join(err, o.recharge())
 }

@@ -36,7 +36,9 @@ func (t *Tree) removeIn(directory int, name string, flags int) error {
 		return fmt.Errorf("removing %q: %w", name, err)
 	}
 	defer t.Forget(entry.ID, 1)
+	t.keepVictim(entry.ID, victim)
 	if err := unix.Unlinkat(directory, name, flags); err != nil {
+		t.settle(victim) // it need not be kept
 		return fmt.Errorf("removing %q: %w", name, err)
 	}
 	t.settle(victim)
@@ -68,6 +70,10 @@ func (t *Tree) rename(from int, oldName string, to int, newName string, flags ui
 			return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)
 		}
 		defer t.Forget(entry.ID, 1)
+		if flags&unix.RENAME_EXCHANGE == 0 {
+			t.keepVictim(entry.ID, victim)
+			defer t.settle(victim)
+		}
 	}
 	move := func() error { return unix.Renameat2(from, oldName, to, newName, flags) }
 	if flags&unix.RENAME_WHITEOUT != 0 {
@@ -76,9 +82,6 @@ func (t *Tree) rename(from int, oldName string, to int, newName string, flags ui
 	}
 	if err := move(); err != nil {
 		return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)
-	}
-	if err == nil {
-		t.settle(victim)
 	}
 	return nil
 }

@@ -1,12 +1,14 @@
 package objects
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"shmfs/mmapcore"
+	"shmfs/mmapcore/record"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +23,9 @@ type Tree struct {
 	rootInode uint64  // immutable
 	device    uint64  // the store's st_dev; immutable
 	caller    callerSwitch
+	keeper    Keeper         // immutable
+	rows      *record.Table  // of nodes, in the record; immutable
+	own       *record.Memory // the record, if it is the tree's own, else nil; immutable
 
 	// orphans counts the nodes held by a descriptor: while there are any, memory may be about to come free.
 	orphans atomic.Int64
@@ -32,23 +37,15 @@ type Tree struct {
 // New returns the tree over a store. With a ledger, sizes are charged to it when they are set (commit=strict), beginning with
 // what the store already holds; without one, memory is taken when it is touched (commit=lazy). The tree takes the store over.
 func New(store *mmapcore.Store, ledger *Ledger) (*Tree, error) {
-	tree := &Tree{store: store, ledger: ledger, nodes: make(map[uint64]*Node), caller: newCallerSwitch()}
-	var stat unix.Stat_t
-	if err := unix.Fstat(store.Root(), &stat); err != nil {
-		return nil, fmt.Errorf("reading the store's root: %w", err)
-	}
-	tree.rootInode, tree.device = stat.Ino, stat.Dev
-	if _, err := tree.adopt(store.Root()); err != nil {
-		return nil, fmt.Errorf("adopting the store's root: %w", err)
-	}
-	if ledger == nil || !store.Persistent() {
-		return tree, nil
-	}
-	standing, err := tree.recount()
+	memory, err := record.Create("shmfs-tree")
 	if err != nil {
-		return nil, fmt.Errorf("counting what the store holds: %w", err)
+		return nil, err
 	}
-	ledger.Start(standing)
+	tree, err := Resume(store, ledger, memory, NoKeeper{}, nil)
+	if err != nil {
+		return nil, errors.Join(err, memory.Close())
+	}
+	tree.own = memory
 	return tree, nil
 }
 
@@ -60,7 +57,11 @@ func (t *Tree) Close() error {
 		closeHeld(node.held)
 		delete(t.nodes, id)
 	}
-	return t.store.Close()
+	err := t.store.Close()
+	if t.own != nil {
+		err = errors.Join(err, t.own.Close())
+	}
+	return err
 }
 
 // reach opens a node's inode; the descriptor is the caller's. flags are open(2)'s.

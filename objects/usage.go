@@ -46,24 +46,34 @@ func (t *Tree) standingCharge(stat *unix.Stat_t) int64 {
 	return 0
 }
 
-// recount adds up the standing charges of everything below the root, each inode once. Others may change the directory of a
-// store meanwhile: what they remove is not counted.
+// recount adds up the standing charges of everything below the root that is no node, each inode once. Others may change the
+// directory of a store meanwhile: what they remove is not counted.
 func (t *Tree) recount() (int64, error) {
-	root, err := unix.Openat(t.store.Root(), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, fmt.Errorf("opening the root: %w", err)
-	}
-	defer unix.Close(root)
-	r := recounting{tree: t, seen: make(map[uint64]struct{})}
-	err = r.below(root)
-	return r.total, err
+	total := int64(0)
+	err := t.eachInode(func(_ int, _ string, stat *unix.Stat_t) error {
+		if t.nodes[t.nodeID(stat.Ino)] == nil {
+			total += t.standingCharge(stat)
+		}
+		return nil
+	})
+	return total, err
 }
 
-// recounting is the state of one recount. Not for concurrent use.
+// eachInode calls visit for everything below the root, each inode once, by one of its names in an open directory.
+func (t *Tree) eachInode(visit func(directory int, name string, stat *unix.Stat_t) error) error {
+	root, err := unix.Openat(t.store.Root(), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("opening the root: %w", err)
+	}
+	defer unix.Close(root)
+	r := recounting{visit: visit, seen: make(map[uint64]struct{})}
+	return r.below(root)
+}
+
+// recounting is the state of one way through all inodes. Not for concurrent use.
 type recounting struct {
-	tree  *Tree
+	visit func(directory int, name string, stat *unix.Stat_t) error
 	seen  map[uint64]struct{} // inodes
-	total int64               // bytes
 }
 
 // below counts everything below an open directory.
@@ -86,7 +96,9 @@ func (r *recounting) named(directory int, name string) error {
 		return nil
 	}
 	r.seen[stat.Ino] = struct{}{}
-	r.total += r.tree.standingCharge(&stat)
+	if err := r.visit(directory, name, &stat); err != nil {
+		return err
+	}
 	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return nil
 	}

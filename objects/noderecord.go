@@ -1,0 +1,121 @@
+package objects
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"shmfs/mmapcore"
+	"shmfs/mmapcore/record"
+
+	"golang.org/x/sys/unix"
+)
+
+// The words of a node's row in the record, which outlives the process. Each is stored by itself; what a death between two of them
+// leaves is told apart at Resume.
+const (
+	nodeID          = iota
+	nodeHandle      // length of the file handle, in bytes; 0: none
+	nodeHandleBytes // three words
+	_
+	_
+	nodeLookups
+	nodeCharged  // bytes; bit 0 is set while charge and size may differ
+	nodeReserved // end of what fallocate reserved behind the file's end, in bytes
+	nodeFlags
+	nodeWords
+)
+
+// The keeper's token stands in the upper half of the flags.
+const (
+	flagNameless = 1 << iota
+	flagKept     // the keeper holds the inode
+)
+
+// unsettled marks a charge that does not have to agree with the size: one of the two is about to change.
+const unsettled = 1
+
+// longestHandle is the longest file handle that a row has room for, in bytes: tmpfs's and those of disk file systems are shorter.
+const longestHandle = 24
+
+// newRow begins a node's row.
+func (t *Tree) newRow(node *Node) (record.Row, error) {
+	words := make([]uint64, nodeWords)
+	words[nodeID] = node.id
+	words[nodeHandle] = uint64(len(node.handle))
+	var bytes [longestHandle]byte
+	copy(bytes[:], node.handle)
+	for i := range 3 {
+		words[nodeHandleBytes+i] = binary.LittleEndian.Uint64(bytes[8*i:])
+	}
+	words[nodeCharged] = uint64(node.charged)
+	words[nodeFlags] = node.flags()
+	row, err := t.rows.Add(words...)
+	if err != nil {
+		return record.Row{}, fmt.Errorf("recording a node: %w", err)
+	}
+	return row, nil
+}
+
+func (n *Node) flags() uint64 {
+	flags := uint64(n.token) << 32
+	if n.nameless {
+		flags |= flagNameless
+	}
+	if n.kept {
+		flags |= flagKept
+	}
+	return flags
+}
+
+// recordFlags brings the row in line with the node. The caller holds Tree.mu.
+func (n *Node) recordFlags() { n.row.Store(nodeFlags, n.flags()) }
+
+// count sets the references that the kernel holds. The caller holds Tree.mu.
+func (n *Node) count(lookups uint64) {
+	n.lookups = lookups
+	n.row.Store(nodeLookups, lookups)
+}
+
+// setCharged sets what the ledger holds for the inode. It is settled when the size agrees with it. The caller holds growth.
+func (n *Node) setCharged(bytes int64, settled bool) {
+	n.charged = bytes
+	if n.row == (record.Row{}) { // nobody knows the node any more
+		return
+	}
+	word := uint64(bytes)
+	if !settled {
+		word |= unsettled
+	}
+	n.row.Store(nodeCharged, word)
+}
+
+// setReserved sets the end of what is reserved behind the file's end. The caller holds growth.
+func (n *Node) setReserved(end int64) {
+	n.reservedEnd = end
+	if n.row != (record.Row{}) {
+		n.row.Store(nodeReserved, uint64(end))
+	}
+}
+
+// nodeOf is a node as its row has it, and whether its charge agrees with its size.
+func nodeOf(row record.Row, words []uint64) (node *Node, settled bool, err error) {
+	length := words[nodeHandle]
+	if length > longestHandle || words[nodeID] == 0 {
+		return nil, false, fmt.Errorf("the record of a node is mangled: %w", unix.EUCLEAN)
+	}
+	var bytes [longestHandle]byte
+	for i := range 3 {
+		binary.LittleEndian.PutUint64(bytes[8*i:], words[nodeHandleBytes+i])
+	}
+	flags := words[nodeFlags]
+	node = &Node{
+		id: words[nodeID], handle: mmapcore.FileHandle(bytes[:length]), row: row, held: -1,
+		lookups: words[nodeLookups], charged: int64(words[nodeCharged] &^ unsettled), reservedEnd: int64(words[nodeReserved]),
+		nameless: flags&flagNameless != 0, kept: flags&flagKept != 0,
+		token: uint32(flags >> 32),
+	}
+	if node.handle != "" {
+		node.generation = node.handle.Generation()
+	}
+	return node, words[nodeCharged]&unsettled == 0, nil
+}
