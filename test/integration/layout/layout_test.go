@@ -30,7 +30,9 @@ var allowed = map[string][]string{
 	"shmfs/semfs":      {"shmfs/mmapcore"},
 	"shmfs/mmapcore":   {},
 
-	"shmfs/mmapcore/record": {},
+	"shmfs/mmapcore/crashpoint":        {},
+	"shmfs/mmapcore/crashpoint/source": {},
+	"shmfs/mmapcore/record":            {},
 }
 
 func TestImportsGoOneWay(t *testing.T) {

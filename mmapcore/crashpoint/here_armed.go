@@ -1,0 +1,66 @@
+//go:build crashpoints
+
+package crashpoint
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Enabled is whether Here can kill.
+const Enabled = true
+
+// Here is a place at which the process may be killed by a test. It returns unless it kills. It panics when what the
+// environment asks for cannot be had: a test must not go on without it.
+func Here(name string) {
+	for _, control := range controls() {
+		if control.visit(name) {
+			die()
+		}
+	}
+}
+
+// controls are those that the environment asks for.
+var controls = sync.OnceValue(func() (controls []*Control) {
+	if asked := os.Getenv("SHMFS_CRASH"); asked != "" {
+		name, visit, err := parse(asked)
+		if err != nil {
+			panic(err)
+		}
+		own := new(Control)
+		own.Arm(name, visit)
+		controls = append(controls, own)
+	}
+	if path := os.Getenv("SHMFS_CRASH_CONTROL"); path != "" {
+		shared, err := OpenControl(path)
+		if err != nil {
+			panic(err)
+		}
+		controls = append(controls, shared)
+	}
+	return controls
+})
+
+// parse reads name[:n].
+func parse(asked string) (name string, visit uint64, err error) {
+	name, number, numbered := strings.Cut(asked, ":")
+	if !numbered {
+		return name, 1, nil
+	}
+	visit, err = strconv.ParseUint(number, 10, 64)
+	if err != nil || visit == 0 || name == "" {
+		return "", 0, fmt.Errorf("SHMFS_CRASH=%s is not name or name:n", asked)
+	}
+	return name, visit, nil
+}
+
+// die does not return. The signal ends this thread before kill(2) has returned, and the others as soon as they are interrupted.
+func die() {
+	err := unix.Kill(unix.Getpid(), unix.SIGKILL)
+	panic(fmt.Sprintf("the process has survived SIGKILL: %v", err))
+}
