@@ -47,6 +47,15 @@ func bodyOf(request *fuse.UnrecognizedRequest) ([]byte, error) {
 	return whole[inHeaderSize:], nil
 }
 
+// pollKey returns what wakes those who poll by a request.
+func pollKey(request *fuse.PollRequest) (uint64, error) {
+	key := reflect.ValueOf(request).Elem().FieldByName("kh")
+	if !key.IsValid() || key.Kind() != reflect.Uint64 {
+		return 0, fmt.Errorf("bazil.org/fuse: PollRequest.kh is not what it was")
+	}
+	return key.Uint(), nil
+}
+
 // discard gives a request's buffer back to bazil's pool without an answer: one was written by other means, or none is due.
 func discard(request fuse.Request) {
 	(&fuse.ForgetRequest{Header: *request.Hdr()}).Respond()

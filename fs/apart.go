@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmfs/mmapcore/record"
+
 	"bazil.org/fuse"
 )
 
@@ -24,6 +26,7 @@ type kernelNode struct {
 	id        uint64 // immutable
 	semaphore *semaphoreNode
 	lookups   uint64               // references the kernel holds, of a node apart; guarded by semaphoreNodes.mu
+	row       record.Row           // what outlives the process, of a node apart; immutable
 	writers   int                  // open files that may wait in a write; guarded by semaphoreNodes.mu
 	walkers   map[uint32]time.Time // threads that were told of it and have not been heard of since; guarded by semaphoreNodes.mu
 }
@@ -34,11 +37,14 @@ type semaphoreNode struct {
 	spare   *kernelNode  // the node apart that is handed out while own has a writer; guarded by semaphoreNodes.mu
 	created *createdName // not initialised yet; guarded by semaphoreNodes.mu
 	passing string       // the name under which libc is making it, while its maker has it open; guarded by semaphoreNodes.mu
+	row     record.Row   // what outlives the process; immutable
 	plain   bool         // renamed to what is no semaphore's name; guarded by semaphoreNodes.mu
 }
 
 // semaphoreNodes knows the semaphores that the kernel knows.
 type semaphoreNodes struct {
+	state *state // where they outlive the process; immutable once requests are served
+
 	mu       sync.Mutex
 	next     uint64                    // id of the next node apart; guarded by mu
 	byID     map[uint64]*semaphoreNode // by their own node's id; guarded by mu
@@ -84,8 +90,12 @@ func (s *semaphoreNodes) know(id uint64) *semaphoreNode {
 		known = &semaphoreNode{own: kernelNode{id: id}}
 		known.own.semaphore = known
 		s.byID[id] = known
+		s.addRow(known)
 	}
-	known.plain = false
+	if known.plain {
+		known.plain = false
+		known.write()
+	}
 	return known
 }
 
@@ -118,7 +128,7 @@ func (s *semaphoreNodes) handOut(id uint64, thread uint32, apart bool) uint64 {
 	}
 	node := s.choose(known, thread)
 	if node.id&apartBit != 0 {
-		node.lookups++
+		node.count(node.lookups + 1)
 	}
 	s.walk(thread, node)
 	return node.id
@@ -145,6 +155,7 @@ func (s *semaphoreNodes) newApart(known *semaphoreNode) *kernelNode {
 	s.next++
 	node := &kernelNode{id: s.next, semaphore: known}
 	s.apart[node.id] = node
+	s.addApartRow(node)
 	return node
 }
 
@@ -290,9 +301,10 @@ func (s *semaphoreNodes) forget(id, count uint64) (own uint64) {
 	if node == nil {
 		return id
 	}
-	node.lookups -= min(count, node.lookups)
+	node.count(node.lookups - min(count, node.lookups))
 	if node.lookups == 0 {
 		delete(s.apart, id)
+		removeRow(node.row)
 		for thread := range node.walkers {
 			s.endWalk(thread)
 		}
@@ -309,6 +321,10 @@ func (f *Filesystem) forget(id, count uint64) {
 	own := f.semaphores.forget(id, count)
 	if f.tree.Forget(own, count) {
 		f.dropSemaphore(own)
+		return
+	}
+	if f.tree.Uncertain(own) {
+		f.forgetUnknown(own)
 	}
 }
 
@@ -325,4 +341,5 @@ func (f *Filesystem) dropSemaphore(own uint64) {
 		s.endWalk(thread)
 	}
 	delete(s.byID, own)
+	removeRow(known.row)
 }

@@ -3,10 +3,11 @@ package fs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"shmfs/mmapcore"
+	"shmfs/mmapcore/record"
+	"shmfs/objects"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
@@ -18,6 +19,9 @@ type Connection struct {
 	Device *os.File // /dev/fuse, past INIT
 	Store  *os.File // the store's detached mount or, of a directory store, its root
 	Record *os.File // what else there is to know
+
+	// Kept are descriptors that a Keeper held for the process that served before, by node. Resume takes them over.
+	Kept map[uint64]*os.File
 }
 
 // Connect makes the store, mounts, and answers the kernel's INIT. Resume must be called at once, since whoever touches the mount waits
@@ -68,29 +72,55 @@ func (c *Connection) Close() error {
 	return err
 }
 
-// newRecord begins the record of a mount.
-func newRecord(found *facts) (*os.File, error) {
-	text, err := found.encode()
+// openRecord opens the record, and reads what the mount is.
+func (c *Connection) openRecord() (*state, facts, error) {
+	file, err := duplicateFile(c.Record)
+	if err != nil {
+		return nil, facts{}, err
+	}
+	memory, err := record.Open(file)
+	if err != nil {
+		return nil, facts{}, errors.Join(err, file.Close())
+	}
+	state, err := openState(memory)
+	var found facts
+	if err == nil {
+		found, err = loadFacts(state.facts)
+	}
+	if err != nil {
+		return nil, facts{}, errors.Join(err, memory.Close())
+	}
+	return state, found, nil
+}
+
+// openTree goes on with the tree of a connection's store.
+func (c *Connection) openTree(state *state, options Options, keeper objects.Keeper) (*objects.Tree, error) {
+	store, err := c.openStore(options)
 	if err != nil {
 		return nil, err
 	}
-	descriptor, err := unix.MemfdCreate("shmfs-record", unix.MFD_CLOEXEC)
+	var ledger *objects.Ledger
+	if options.Commit == Strict {
+		ledger = objects.NewLedger(options.Size)
+	}
+	tree, err := objects.Resume(store, ledger, state.memory, keeper, c.takeKept())
 	if err != nil {
-		return nil, fmt.Errorf("making the record: %w", err)
+		return nil, errors.Join(err, store.Close())
 	}
-	record := os.NewFile(uintptr(descriptor), "record")
-	if _, err := record.WriteAt(text, 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("writing the record: %w", err), record.Close())
-	}
-	return record, nil
+	return tree, nil
 }
 
-func (c *Connection) facts() (facts, error) {
-	text, err := io.ReadAll(io.NewSectionReader(c.Record, 0, 1<<20))
-	if err != nil {
-		return facts{}, fmt.Errorf("reading the record: %w", err)
+// takeKept returns the kept descriptors, which are the caller's from then on.
+func (c *Connection) takeKept() map[uint64]int {
+	kept := make(map[uint64]int, len(c.Kept))
+	for node, file := range c.Kept {
+		if descriptor, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			kept[node] = descriptor
+		}
+		_ = file.Close()
 	}
-	return decodeFacts(text)
+	c.Kept = nil
+	return kept
 }
 
 // openStore makes a store of a connection's descriptor, of which it takes a copy.

@@ -3,6 +3,8 @@ package fs
 import (
 	"fmt"
 
+	"shmfs/objects"
+
 	"bazil.org/fuse"
 	"golang.org/x/sys/unix"
 )
@@ -23,13 +25,19 @@ func (f *Filesystem) dispatch(request fuse.Request, kernelNode uint64) {
 		target, err := f.tree.Readlink(uint64(r.Node))
 		f.answerBytes(r, []byte(target), err)
 	case *fuse.SymlinkRequest:
-		entry, err := f.tree.Symlink(uint64(r.Node), r.NewName, r.Target, f.creator(r, 0))
+		entry, err := f.makeOnce(r, r.NewName, func() (objects.Entry, error) {
+			return f.tree.Symlink(uint64(r.Node), r.NewName, r.Target, f.creator(r, 0))
+		})
 		f.answerMade(r, r.NewName, entry, err)
 	case *fuse.MknodRequest:
-		entry, err := f.tree.Mknod(uint64(r.Node), r.Name, unixMode(r.Mode), r.Rdev, f.creator(r, r.Umask))
+		entry, err := f.makeOnce(r, r.Name, func() (objects.Entry, error) {
+			return f.tree.Mknod(uint64(r.Node), r.Name, unixMode(r.Mode), r.Rdev, f.creator(r, r.Umask))
+		})
 		f.answerMade(r, r.Name, entry, err)
 	case *fuse.MkdirRequest:
-		entry, err := f.tree.Mkdir(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
+		entry, err := f.makeOnce(r, r.Name, func() (objects.Entry, error) {
+			return f.tree.Mkdir(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
+		})
 		f.answerMade(r, r.Name, entry, err)
 	case *fuse.LinkRequest:
 		f.link(r)

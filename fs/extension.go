@@ -128,6 +128,10 @@ func (f *Filesystem) tmpfile(r *fuse.UnrecognizedRequest, body []byte) {
 		f.fail(r, err)
 		return
 	}
+	if handle, replied := f.madeBefore(r); handle != nil {
+		f.answerMadeFile(r, nameValid, handle, replied)
+		return
+	}
 	entry, object, err := f.tree.Tmpfile(uint64(r.Node), in.mode&0o7777, f.creator(r, os.FileMode(in.umask)))
 	if err == nil {
 		err = f.answerCreated(r, entry, object, in.flags, nil)

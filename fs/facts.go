@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"shmfs/mmapcore/record"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -26,18 +28,25 @@ func (f *facts) agreement() agreement {
 	return agreement{minor: f.Minor, flags: f.Flags, passthrough: f.Passthrough}
 }
 
-// encode returns the facts for another process.
-func (f *facts) encode() ([]byte, error) {
+// store writes the facts down for other processes.
+func (f *facts) store(blob *record.Blob) error {
 	text, err := json.Marshal(f)
-	if err != nil {
-		return nil, fmt.Errorf("writing down a mount's facts: %w", err)
+	if err == nil {
+		err = blob.Store(text)
 	}
-	return text, nil
+	if err != nil {
+		return fmt.Errorf("writing down a mount's facts: %w", err)
+	}
+	return nil
 }
 
-func decodeFacts(text []byte) (facts, error) {
+func loadFacts(blob *record.Blob) (facts, error) {
 	var found facts
-	if err := json.Unmarshal(text, &found); err != nil {
+	text, err := blob.Load()
+	if err == nil {
+		err = json.Unmarshal(text, &found)
+	}
+	if err != nil {
 		return facts{}, fmt.Errorf("reading a mount's facts: %w", err)
 	}
 	return found, nil

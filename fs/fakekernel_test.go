@@ -3,10 +3,12 @@ package fs
 import (
 	"bytes"
 	"io"
+	"os"
 	"testing"
 	"time"
 
 	"shmfs/mmapcore"
+	"shmfs/mmapcore/record"
 	"shmfs/objects"
 
 	"github.com/hashicorp/go-hclog"
@@ -73,8 +75,8 @@ func newFakeKernelOn(t testing.TB, store *mmapcore.Store) *fakeKernel {
 	log := &bytes.Buffer{}
 	kernel := &fakeKernel{t: t, socket: pair[1], log: log}
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: io.Writer(log)})
-	kernel.f = newFilesystem(tree, facts{Options: DefaultOptions(), Started: unix.NsecToTimespec(time.Now().UnixNano())}, logger)
-	if err := kernel.f.attach(pair[0], agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1)}); err != nil {
+	kernel.f = newFilesystem(tree, newState(t), facts{Options: DefaultOptions(), Started: unix.NsecToTimespec(time.Now().UnixNano())}, logger)
+	if err := kernel.f.attach(os.NewFile(uintptr(pair[0]), "/dev/fuse"), agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -86,6 +88,20 @@ func newFakeKernelOn(t testing.TB, store *mmapcore.Store) *fakeKernel {
 		}
 	})
 	return kernel
+}
+
+// newState begins a record.
+func newState(t testing.TB) *state {
+	t.Helper()
+	memory, err := record.Create("shmfs-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := openState(memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
 }
 
 func (k *fakeKernel) write(m message) { k.writeBytes(m.encode()) }

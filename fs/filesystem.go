@@ -27,6 +27,8 @@ type Filesystem struct {
 	passthru   bool // immutable until Close
 	agreed     agreement
 	facts      facts  // immutable; of the options only those with which the process began
+	state      *state // immutable
+	keeper     *keeping
 	control    string // prefix of the root's control attributes; immutable
 
 	options atomic.Pointer[Options] // replaced whole by a remount
@@ -40,12 +42,16 @@ type Filesystem struct {
 	sleepers   *semfs.Sleepers // immutable
 	helper     *helper         // maps semaphores in cached mode, where they can be mapped; else nil; immutable
 	refusals   refusals
+	attempts   attempts
+	requests   madeHandles
 	journal    *journal.Journal     // immutable
 	meter      *meter.Meter         // immutable
 	metrics    *prometheus.Registry // immutable
 	askers     askers
 	census     census
 	orphans    orphans
+
+	handingOver atomic.Bool // no request is served any more
 
 	idle    atomic.Int32   // goroutines that wait for a request
 	readers sync.WaitGroup // goroutines that read requests
@@ -59,70 +65,73 @@ var ErrPassthroughUnavailable = errors.New("kernel passthrough is not available"
 // the caller's. keeper holds what must outlive this process.
 func Resume(connection *Connection, keeper Keeper, log hclog.Logger) (*Filesystem, error) {
 	unix.Umask(0)
-	found, err := connection.facts()
+	state, found, err := connection.openRecord()
 	if err != nil {
 		return nil, err
 	}
-	store, err := connection.openStore(found.Options)
+	f, err := resume(connection, state, found, keeper, log)
+	if err != nil {
+		return nil, errors.Join(err, state.memory.Close())
+	}
+	return f, nil
+}
+
+func resume(connection *Connection, state *state, found facts, keeper Keeper, log hclog.Logger) (*Filesystem, error) {
+	device, err := duplicateFile(connection.Device)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := newTree(store, found.Options)
-	if err != nil {
-		return nil, err
+	keeping := &keeping{process: keeper}
+	if found.Passthrough {
+		keeping.device = int(device.Fd())
 	}
-	f := newFilesystem(tree, found, log)
-	device, err := unix.FcntlInt(connection.Device.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err == nil {
-		err = f.attach(device, found.agreement())
+	tree, err := connection.openTree(state, found.Options, keeping)
+	if err != nil {
+		return nil, errors.Join(err, device.Close())
+	}
+	f := newFilesystem(tree, state, found, log)
+	f.keeper = keeping
+	if err = f.attach(device, found.agreement()); err == nil {
+		err = f.takeUp()
 	}
 	if err != nil {
-		return nil, errors.Join(err, tree.Close())
+		return nil, errors.Join(err, tree.Close(), device.Close())
 	}
 	return f, nil
 }
 
 // newFilesystem returns a file system that is not connected to a kernel yet.
-func newFilesystem(tree *objects.Tree, found facts, log hclog.Logger) *Filesystem {
-	f := &Filesystem{log: log, tree: tree, control: controlPrefix(), facts: found}
+func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logger) *Filesystem {
+	f := &Filesystem{log: log, tree: tree, state: state, control: controlPrefix(), facts: found}
 	f.options.Store(&found.Options)
 	f.census.device = found.Device
-	f.journal, f.meter = journal.New(), meter.New()
+	f.journal = journal.Continue(state.numbers.Load(numberEvents), func(last uint64) { state.numbers.Store(numberEvents, last) })
+	f.meter = meter.New()
 	f.metrics = f.newRegistry()
 	f.handles.init()
 	f.openings.init()
 	f.openers.init()
 	f.inflight.init()
 	f.semaphores.init()
+	f.semaphores.state = state
+	f.attempts.init(state)
+	f.requests.init()
 	f.orphans.init()
 	f.sleepers = semfs.NewSleepers(mostSleepers)
 	return f
 }
 
 // attach takes over a device that is past INIT.
-func (f *Filesystem) attach(device int, agreed agreement) error {
-	conn, err := adopt(os.NewFile(uintptr(device), "/dev/fuse"), agreed.flags)
+func (f *Filesystem) attach(device *os.File, agreed agreement) error {
+	conn, err := adopt(device, agreed.flags)
 	if err != nil {
 		return err
 	}
-	f.conn, f.descriptor, f.agreed, f.passthru = conn, device, agreed, agreed.passthrough
+	f.conn, f.descriptor, f.agreed, f.passthru = conn, int(device.Fd()), agreed, agreed.passthrough
 	if !f.passthru && f.facts.Mountpoint != "" && agreed.grants(initDirectIOAllowMmap) {
 		f.helper = newHelper(f.facts.Mountpoint, f.facts.Device, f.facts.ByHandle, f.log)
 	}
 	return nil
-}
-
-// newTree makes the tree over a store, which it takes over, and closes if it fails.
-func newTree(store *mmapcore.Store, options Options) (*objects.Tree, error) {
-	var ledger *objects.Ledger
-	if options.Commit == Strict {
-		ledger = objects.NewLedger(options.Size)
-	}
-	tree, err := objects.New(store, ledger)
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	return tree, nil
 }
 
 func newStore(options Options) (*mmapcore.Store, error) {
@@ -158,5 +167,5 @@ func (f *Filesystem) Close() error {
 		f.helper.close() // nothing it does waits for the mount any more
 	}
 	f.orphans.wait()
-	return errors.Join(err, f.tree.Close())
+	return errors.Join(err, f.tree.Close(), f.state.memory.Close())
 }

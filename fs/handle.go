@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"shmfs/mmapcore/record"
 	"shmfs/objects"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ type handle struct {
 	semaphore  *openSemaphore         // of a semaphore that is read and written as text, else nil; immutable
 	info       *openInfo              // of the daemon's own tree, else nil; immutable
 	origin     atomic.Pointer[origin] // who opened it; set before the kernel knows of it
+	row        record.Row             // what outlives the process; set before the kernel knows of it
 }
 
 // reader is what the handle of a regular file reads by.
@@ -40,6 +42,14 @@ type handleTable struct {
 }
 
 func (h *handleTable) init() { h.byID = make(map[uint64]*handle) }
+
+// restore adds a handle that has its id.
+func (h *handleTable) restore(handle *handle) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.byID[handle.id] = handle
+	h.next = max(h.next, handle.id)
+}
 
 // add gives a handle its id.
 func (h *handleTable) add(handle *handle) {

@@ -29,6 +29,9 @@ func (f *Filesystem) eventFilter(from asker) journal.Filter {
 
 // readEvents answers READ with whole lines, and waits for the first.
 func (f *Filesystem) readEvents(r *fuse.ReadRequest, handle *handle) {
+	if uint64(r.ID)&resent != 0 && numberOf(r) == handle.row.Load(handleRead) {
+		handle.info.events.Rewind(handle.row.Load(handleBefore))
+	}
 	message := make([]byte, outHeaderSize+min(r.Size, maxPages*4096))
 	n, err := handle.info.events.Read(message[outHeaderSize:])
 	if errors.Is(err, unix.EAGAIN) && r.FileFlags&fuse.OpenNonblock == 0 {
@@ -38,7 +41,19 @@ func (f *Filesystem) readEvents(r *fuse.ReadRequest, handle *handle) {
 		f.fail(r, fmt.Errorf("reading events: %w", err))
 		return
 	}
+	f.recordRead(r, handle)
 	_ = f.answer(r, message[:outHeaderSize+n])
+}
+
+// recordRead notes where reading goes on, and where it went on before this request, should that not have been answered.
+func (f *Filesystem) recordRead(r *fuse.ReadRequest, handle *handle) {
+	change := f.state.memory.Change()
+	change.Set(handle.row, handleRead, numberOf(r))
+	change.Set(handle.row, handleBefore, handle.row.Load(handleAfter))
+	change.Set(handle.row, handleAfter, handle.info.events.Position())
+	if err := change.Commit(); err != nil {
+		f.log.Warn("recording what was read of "+infoName+"/events", "reason", err)
+	}
 }
 
 // awaitEvent reads when there is something to read. EINTR when the reader does not want to wait any more.

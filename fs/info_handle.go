@@ -15,6 +15,9 @@ type openInfo struct {
 	text      []byte          // of a file: what it held at its open; immutable
 	directory *infoDirectory  // of a directory, else nil
 	events    *journal.Reader // of the stream of events, else nil
+
+	// makeAgain makes the text of a file that another process has opened; nil for others. Immutable.
+	makeAgain func() ([]byte, error)
 }
 
 // infoDirectory is an open directory of the tree.
@@ -85,6 +88,13 @@ func (f *Filesystem) readInfo(r *fuse.ReadRequest, handle *handle) {
 		return
 	}
 	text := handle.info.text
+	if handle.info.makeAgain != nil {
+		var err error
+		if text, err = handle.info.makeAgain(); err != nil {
+			f.fail(r, err)
+			return
+		}
+	}
 	text = text[min(max(r.Offset, 0), int64(len(text))):]
 	f.answerBytes(r, text[:min(len(text), r.Size)], nil)
 }

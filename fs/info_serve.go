@@ -202,23 +202,18 @@ func (f *Filesystem) forgetInfo(node, count uint64) {
 func (f *Filesystem) infoOpen(r *fuse.OpenRequest) {
 	node := uint64(r.Node)
 	opened := &openInfo{}
-	flags := uint32(openDirectIO)
+	flags, wanted := uint32(openDirectIO), uint32(r.Flags)
 	var err error
-	switch file, found := fileOf(node); {
+	switch {
 	case r.Dir:
 		opened.directory, err = f.openInfoDirectory(node)
-		flags = 0
+		flags, wanted = 0, wanted|unix.O_DIRECTORY
 	case uint32(r.Flags)&(unix.O_ACCMODE|unix.O_TRUNC) != unix.O_RDONLY:
 		err = fmt.Errorf("writing in %s: %w", infoName, unix.EPERM)
 	case node == infoEvents:
 		opened, flags = f.openEvents(asker{r.Uid, r.Gid, r.Pid}), openDirectIO|openStream
-	case found:
-		opened.text, err = file.text(f, asker{r.Uid, r.Gid, r.Pid})
-	case node&mirrorBit != 0:
-		id, _ := mirrored(node)
-		opened.text, err = f.objectText(id, asker{r.Uid, r.Gid, r.Pid})
 	default:
-		err = fmt.Errorf("node %#x: %w", node, unix.ESTALE)
+		opened.text, err = f.infoText(node, asker{r.Uid, r.Gid, r.Pid})
 	}
 	if err != nil {
 		f.fail(r, err)
@@ -226,9 +221,17 @@ func (f *Filesystem) infoOpen(r *fuse.OpenRequest) {
 	}
 	handle := &handle{node: node, kernelNode: node, info: opened}
 	f.handles.add(handle)
-	var message [outHeaderSize + openOutSize]byte
-	putOpening(message[outHeaderSize:], opening{handle: handle.id, flags: flags})
-	if f.answer(r, message[:]) != nil {
-		f.closeHandle(handle.id)
+	f.handOver(r, handle, wanted, flags)
+}
+
+// infoText makes the text of a file for who asks.
+func (f *Filesystem) infoText(node uint64, from asker) ([]byte, error) {
+	if file, found := fileOf(node); found {
+		return file.text(f, from)
 	}
+	if node&mirrorBit == 0 {
+		return nil, fmt.Errorf("node %#x: %w", node, unix.ESTALE)
+	}
+	id, _ := mirrored(node)
+	return f.objectText(id, from)
 }

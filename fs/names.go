@@ -59,7 +59,15 @@ func (f *Filesystem) link(r *fuse.LinkRequest) {
 		f.noteInitial(node) // before anybody finds it by that name
 	}
 	old := f.pathToTell(node)
-	entry, err := f.tree.Link(node, uint64(r.Node), r.NewName)
+	var entry objects.Entry
+	what := attempt{kind: attemptLink, parent: uint64(r.Node), name: r.NewName, node: node}
+	_, again, err := f.once(r, what, func() (_ uint64, err error) {
+		entry, err = f.tree.Link(node, uint64(r.Node), r.NewName)
+		return node, err
+	})
+	if again {
+		entry, err = f.tree.Entry(node)
+	}
 	if err == nil {
 		f.tellMoved(r, journal.Link, old, f.pathToTellIn(uint64(r.Node), r.NewName), node)
 	}
@@ -70,7 +78,7 @@ func (f *Filesystem) rename(r fuse.Request, oldName string, newParent uint64, ne
 	oldParent := uint64(r.Hdr().Node)
 	old, to := f.pathToTellIn(oldParent, oldName), f.pathToTellIn(newParent, newName)
 	moved := f.nodeToTell(oldParent, oldName)
-	if err := f.tree.Rename(oldParent, oldName, newParent, newName, flags, f.creator(r, 0)); err != nil {
+	if err := f.renameOnce(r, oldName, newParent, newName, flags); err != nil {
 		return err
 	}
 	f.tellMoved(r, journal.Rename, old, to, moved)
@@ -81,14 +89,27 @@ func (f *Filesystem) rename(r fuse.Request, oldName string, newParent uint64, ne
 	return nil
 }
 
+func (f *Filesystem) renameOnce(r fuse.Request, oldName string, newParent uint64, newName string, flags uint) error {
+	oldParent := uint64(r.Hdr().Node)
+	what := attempt{kind: attemptRename, parent: oldParent, name: oldName, newParent: newParent, newName: newName}
+	what.node, _ = f.tree.Peek(oldParent, oldName) // the renaming fails as this does
+	what.other, _ = f.tree.Peek(newParent, newName)
+	_, _, err := f.once(r, what, func() (uint64, error) {
+		return 0, f.tree.Rename(oldParent, oldName, newParent, newName, flags, f.creator(r, 0))
+	})
+	return err
+}
+
 func (f *Filesystem) remove(r *fuse.RemoveRequest) {
 	removal := f.removalOf(r)
-	var err error
-	if r.Dir {
-		err = f.tree.Rmdir(uint64(r.Node), r.Name)
-	} else {
-		err = f.tree.Unlink(uint64(r.Node), r.Name)
-	}
+	what := attempt{kind: attemptRemove, parent: uint64(r.Node), name: r.Name}
+	what.node, _ = f.tree.Peek(what.parent, what.name) // the removal fails as this does
+	_, _, err := f.once(r, what, func() (uint64, error) {
+		if r.Dir {
+			return 0, f.tree.Rmdir(uint64(r.Node), r.Name)
+		}
+		return 0, f.tree.Unlink(uint64(r.Node), r.Name)
+	})
 	if err == nil {
 		f.tellRemoved(r, removal)
 	}

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"errors"
+	"time"
 
 	"shmfs/objects"
 
@@ -10,6 +11,10 @@ import (
 )
 
 func (f *Filesystem) openRequest(r *fuse.OpenRequest, kernelNode uint64) {
+	if handle, replied := f.madeBefore(r); handle != nil {
+		f.answerOpening(r, f.openingOf(handle, replied))
+		return
+	}
 	if r.Dir {
 		f.openDirectory(r)
 		return
@@ -28,11 +33,28 @@ func (f *Filesystem) openRequest(r *fuse.OpenRequest, kernelNode uint64) {
 		return
 	}
 	f.noteOpener(r, handle)
-	f.tellOpened(r, handle, uint32(r.Flags))
-	var message [outHeaderSize + openOutSize]byte
-	putOpening(message[outHeaderSize:], f.openingOf(handle, flags))
-	if f.answer(r, message[:]) != nil {
+	f.handOver(r, handle, uint32(r.Flags), flags)
+}
+
+// handOver tells the kernel of a handle that was opened with open(2)'s flags. replied are those of the reply.
+func (f *Filesystem) handOver(r *fuse.OpenRequest, handle *handle, flags, replied uint32) {
+	if err := f.recordHandle(r, handle, flags, replied); err != nil {
 		f.closeHandle(handle.id)
+		f.fail(r, err)
+		return
+	}
+	if handle.opened != nil {
+		f.tellOpened(r, handle, flags)
+	}
+	f.answerOpening(r, f.openingOf(handle, replied))
+}
+
+// answerOpening tells the kernel of a handle that is recorded.
+func (f *Filesystem) answerOpening(r *fuse.OpenRequest, opening opening) {
+	var message [outHeaderSize + openOutSize]byte
+	putOpening(message[outHeaderSize:], opening)
+	if f.answer(r, message[:]) != nil {
+		f.closeHandle(opening.handle)
 	}
 }
 
@@ -44,12 +66,7 @@ func (f *Filesystem) openDirectory(r *fuse.OpenRequest) {
 	}
 	handle := &handle{node: uint64(r.Node), kernelNode: uint64(r.Node), listing: listing}
 	f.handles.add(handle)
-	noteOrigin(r, handle, uint32(r.Flags)|unix.O_DIRECTORY)
-	var message [outHeaderSize + openOutSize]byte
-	putOpening(message[outHeaderSize:], opening{handle: handle.id})
-	if f.answer(r, message[:]) != nil {
-		f.closeHandle(handle.id)
-	}
+	f.handOver(r, handle, uint32(r.Flags)|unix.O_DIRECTORY, 0)
 }
 
 // openFile makes a handle of a regular file; flags are open(2)'s. With a writer, opening clears setuid and setgid as that
@@ -115,7 +132,11 @@ func (f *Filesystem) openFlags(direct bool) uint32 {
 }
 
 func (f *Filesystem) openingOf(handle *handle, flags uint32) opening {
-	return opening{handle: handle.id, flags: flags, backingID: handle.opened.backingID}
+	found := opening{handle: handle.id, flags: flags}
+	if handle.opened != nil {
+		found.backingID = handle.opened.backingID
+	}
+	return found
 }
 
 func (f *Filesystem) create(r *fuse.CreateRequest) {
@@ -123,7 +144,18 @@ func (f *Filesystem) create(r *fuse.CreateRequest) {
 		f.createSemaphore(r)
 		return
 	}
-	entry, object, err := f.tree.Create(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
+	var object *objects.Object
+	entry, err := f.makeOnce(r, r.Name, func() (entry objects.Entry, err error) {
+		entry, object, err = f.tree.Create(uint64(r.Node), r.Name, unixMode(r.Mode)&0o7777, f.creator(r, r.Umask))
+		return entry, err
+	})
+	if err == nil && object == nil { // it was created before the request came again
+		if handle, replied := f.madeBefore(r); handle != nil {
+			f.answerMadeFile(r, nameValid, handle, replied)
+			return
+		}
+		object, err = f.tree.Open(entry.ID, unix.O_RDWR)
+	}
 	if errors.Is(err, unix.EEXIST) && r.Flags&fuse.OpenExclusive == 0 {
 		// The kernel thought the name free, so it has not checked the right to open what is there: ESTALE makes it look again.
 		err = unix.ESTALE
@@ -140,6 +172,17 @@ func (f *Filesystem) create(r *fuse.CreateRequest) {
 	}
 }
 
+// answerMadeFile answers a request that comes again with the file and the handle that it made.
+func (f *Filesystem) answerMadeFile(r fuse.Request, valid time.Duration, handle *handle, replied uint32) {
+	entry, err := f.tree.Entry(handle.node)
+	if err != nil {
+		f.closeHandle(handle.id)
+		f.fail(r, err)
+		return
+	}
+	f.answerHandle(r, entry, valid, handle, replied)
+}
+
 // answerCreated replies with what was just created and a handle of it, as a semaphore if one is given. When that fails, nothing has
 // been answered.
 func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, object *objects.Object, flags uint32, semaphore *openSemaphore) error {
@@ -154,11 +197,22 @@ func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, object *
 		f.forget(entry.ID, 1)
 		return err
 	}
+	if err := f.recordHandle(r, handle, flags, replied); err != nil {
+		f.closeHandle(handle.id)
+		f.forget(entry.ID, 1)
+		return err
+	}
 	f.tellOpened(r, handle, flags)
 	valid := nameValid
 	if semaphore != nil {
 		valid = semaphoreValid
 	}
+	f.answerHandle(r, entry, valid, handle, replied)
+	return nil
+}
+
+// answerHandle replies with a node and a handle of it.
+func (f *Filesystem) answerHandle(r fuse.Request, entry objects.Entry, valid time.Duration, handle *handle, replied uint32) {
 	var message [outHeaderSize + entryOutSize + openOutSize]byte
 	putEntry(message[outHeaderSize:], &entry, valid)
 	putOpening(message[outHeaderSize+entryOutSize:], f.openingOf(handle, replied))
@@ -166,7 +220,6 @@ func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, object *
 		f.closeHandle(handle.id)
 		f.forget(entry.ID, 1)
 	}
-	return nil
 }
 
 // handleOf makes a handle of what is open and counted already, and returns the flags of the reply.
@@ -201,6 +254,7 @@ func (f *Filesystem) closeHandle(id uint64) {
 
 // closeTaken closes a handle that is in no table any more.
 func (f *Filesystem) closeTaken(handle *handle) {
+	defer removeRow(handle.row)
 	if handle.semaphore != nil {
 		f.closeSemaphore(handle)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"shmfs/mmapcore/record"
 	"shmfs/objects"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,7 @@ type opened struct {
 	shared    bool            // stands in openings.byNode; immutable
 	count     int             // handles; guarded by openings.mu
 	referred  bool            // holds a reference to the node, so that the tree knows it until all is closed; guarded by openings.mu
+	row       record.Row      // what outlives the process; immutable
 	operation operation       // of a semaphore
 
 	// Numbers of requests, both guarded by openings.mu: the latest RELEASE, and the SETXATTR that set orphanAttribute last.
@@ -59,10 +61,9 @@ func (f *Filesystem) open(node uint64, access int) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	file.referred = f.tree.Refer(node)
-	if known == nil {
-		file.shared = true
-		f.openings.byNode[node] = file
+	file.shared = known == nil
+	if err := f.enlist(file); err != nil {
+		return nil, err
 	}
 	return file, nil
 }
@@ -108,11 +109,27 @@ func (f *Filesystem) shareCreated(node uint64, object *objects.Object) (*opened,
 	if err := f.register(file); err != nil {
 		return nil, err
 	}
-	file.referred = f.tree.Refer(node)
-	if file.shared {
-		f.openings.byNode[node] = file
+	if err := f.enlist(file); err != nil {
+		return nil, err
 	}
 	return file, nil
+}
+
+// enlist makes a file that was opened and registered known, also to processes to come. If that fails it is closed. The caller holds
+// openings.mu.
+func (f *Filesystem) enlist(file *opened) error {
+	file.referred = f.tree.Refer(file.node)
+	if err := f.recordOpening(file); err != nil {
+		f.closeOpened(file)
+		if file.referred {
+			f.forget(file.node, 1)
+		}
+		return err
+	}
+	if file.shared {
+		f.openings.byNode[file.node] = file
+	}
+	return nil
 }
 
 // register ties what was opened to the connection in passthrough mode. If that fails the object is closed.
@@ -155,6 +172,7 @@ func (f *Filesystem) discount(file *opened) (last bool) {
 }
 
 func (f *Filesystem) closeOpened(file *opened) {
+	removeRow(file.row)
 	if err := file.operation.end(); err != nil {
 		f.log.Error("closing a semaphore", "node", file.node, "reason", err)
 	}

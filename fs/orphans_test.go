@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"os"
 	"path/filepath"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -54,10 +54,10 @@ func newOrphanage(t *testing.T, passthrough bool) *orphanage {
 	tree, err := objects.New(store, objects.NewLedger(1<<20))
 	o.want(err)
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: o.log})
-	o.Filesystem = newFilesystem(tree, facts{Options: DefaultOptions(), Started: unix.NsecToTimespec(time.Now().UnixNano())}, logger)
+	o.Filesystem = newFilesystem(tree, newState(t), facts{Options: DefaultOptions(), Started: unix.NsecToTimespec(time.Now().UnixNano())}, logger)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	o.want(err)
-	o.want(o.attach(pair[0], agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1), passthrough: passthrough}))
+	o.want(o.attach(os.NewFile(uintptr(pair[0]), "/dev/fuse"), agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1), passthrough: passthrough}))
 	o.passthru = false // there is no kernel to register backing files with
 	t.Cleanup(func() {
 		o.want(o.Close())

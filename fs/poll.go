@@ -3,6 +3,8 @@ package fs
 import (
 	"errors"
 
+	"shmfs/mmapcore/record"
+
 	"bazil.org/fuse"
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +17,7 @@ func (f *Filesystem) poll(r *fuse.PollRequest) {
 		f.fail(r, err)
 		return
 	}
+	f.recordPoll(r, handle)
 	events := fuse.PollEvents(fuse.DefaultPollMask)
 	switch {
 	case handle.semaphore != nil && f.passthru: // else nobody tells when it changes, and it counts as ready
@@ -23,6 +26,31 @@ func (f *Filesystem) poll(r *fuse.PollRequest) {
 		events = f.pollEvents(r, handle)
 	}
 	r.Respond(&fuse.PollResponse{REvents: events})
+}
+
+// recordPoll notes what wakes those who poll a handle, should this process die. It is the same for each poll of a handle.
+func (f *Filesystem) recordPoll(r *fuse.PollRequest, handle *handle) {
+	if _, wanted := r.Wakeup(); !wanted || handle.row == (record.Row{}) || handle.row.Load(handlePoll) != 0 {
+		return
+	}
+	key, err := pollKey(r)
+	if err != nil {
+		f.log.Error("polling", "reason", err)
+		return
+	}
+	handle.row.Store(handlePoll, key+1)
+}
+
+// wakeKey makes the kernel ask again for those who poll by a key of another process.
+func (f *Filesystem) wakeKey(key uint64) {
+	const notifyPoll = 1
+	message := make([]byte, outHeaderSize+8) // struct fuse_notify_poll_wakeup_out
+	le.PutUint32(message, uint32(len(message)))
+	le.PutUint32(message[4:], notifyPoll)
+	le.PutUint64(message[outHeaderSize:], key)
+	if _, err := unix.Write(f.descriptor, message); err != nil && err != unix.ENOENT && err != unix.ENODEV {
+		f.log.Warn("waking pollers", "reason", err)
+	}
 }
 
 // pollSemaphore says what could be done without waiting, and has the kernel told when a unit comes.

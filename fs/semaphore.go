@@ -189,5 +189,6 @@ func (s *semaphoreNodes) rename(id uint64, semaphore bool) {
 		s.know(id)
 	} else if known := s.byID[id]; known != nil {
 		known.plain = true
+		known.write()
 	}
 }

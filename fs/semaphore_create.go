@@ -20,6 +20,10 @@ type createdName struct {
 
 // createSemaphore makes a file without a name, so that nobody finds a semaphore that is not initialised.
 func (f *Filesystem) createSemaphore(r *fuse.CreateRequest) {
+	if handle, replied := f.madeBefore(r); handle != nil {
+		f.answerMadeFile(r, semaphoreValid, handle, replied)
+		return
+	}
 	if err := f.requireFree(r); err != nil {
 		f.fail(r, err)
 		return
@@ -58,6 +62,7 @@ func (s *semaphoreNodes) setPassing(node *kernelNode, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	node.semaphore.passing = name
+	node.semaphore.write()
 }
 
 // isPassing says whether a name is one that a semaphore has only while it is made.
@@ -92,6 +97,7 @@ func (s *semaphoreNodes) create(id uint64, name createdName) *kernelNode {
 	defer s.mu.Unlock()
 	known := s.know(id)
 	known.created = &name
+	known.write()
 	return &known.own
 }
 
@@ -117,12 +123,23 @@ func (f *Filesystem) publish(r fuse.Request, id uint64) error {
 		f.semaphores.setCreated(id, name)
 		return err
 	}
+	f.semaphores.record(id)
 	f.tellMade(r, name, &entry)
 	f.forget(entry.ID, 1)
 	return nil
 }
 
-// setCreated notes the name that a semaphore is to get, and returns what was noted before.
+// record brings what outlives the process in line with a semaphore.
+func (s *semaphoreNodes) record(id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.byID[id]; known != nil {
+		known.write()
+	}
+}
+
+// setCreated notes the name that a semaphore is to get, and returns what was noted before. What outlives the process is not
+// changed: as long as that has the name it may not lead to the semaphore.
 func (s *semaphoreNodes) setCreated(id uint64, name *createdName) (before *createdName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,6 +157,10 @@ func (f *Filesystem) initialise(r fuse.Request, handle *handle, data []byte, off
 	o := &handle.opened.operation
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if used, done := f.attempts.outcome(r); done && f.attempts.is(r, attemptInitialise) {
+		o.initialised = true
+		return int(used), nil
+	}
 	if o.initialised {
 		return 0, nil
 	}
@@ -155,11 +176,18 @@ func (f *Filesystem) initialise(r fuse.Request, handle *handle, data []byte, off
 	if err != nil {
 		return 0, err
 	}
-	if _, err := handle.opened.object.WriteAt(image, 0); err != nil {
+	what := attempt{kind: attemptInitialise, node: handle.node, result: uint64(used)}
+	_, _, err = f.once(r, what, func() (uint64, error) {
+		if _, err := handle.opened.object.WriteAt(image, 0); err != nil {
+			return 0, err
+		}
+		if err := f.publish(r, handle.node); err != nil {
+			return 0, errors.Join(err, handle.opened.object.Resize(0))
+		}
+		return uint64(used), nil
+	})
+	if err != nil {
 		return 0, err
-	}
-	if err := f.publish(r, handle.node); err != nil {
-		return 0, errors.Join(err, handle.opened.object.Resize(0))
 	}
 	o.initialised = true
 	return used, nil

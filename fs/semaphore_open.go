@@ -28,12 +28,7 @@ func (f *Filesystem) openSemaphore(r *fuse.OpenRequest, node *kernelNode) {
 	}
 	handle := f.addSemaphoreHandle(file, semaphore)
 	f.noteOpener(r, handle)
-	f.tellOpened(r, handle, uint32(r.Flags))
-	var message [outHeaderSize + openOutSize]byte
-	putOpening(message[outHeaderSize:], f.openingOf(handle, f.semaphoreFlags()))
-	if f.answer(r, message[:]) != nil {
-		f.closeHandle(handle.id)
-	}
+	f.handOver(r, handle, uint32(r.Flags), f.semaphoreFlags())
 }
 
 // waitsInWrites says whether who opens a file so may wait in a write. sem_open, which opens with O_NOFOLLOW, never writes to a

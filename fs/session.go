@@ -17,6 +17,13 @@ const maxIdle = 2
 
 // Serve reads and answers requests until the file system is unmounted (nil) or the device fails.
 func (f *Filesystem) Serve() error {
+	if f.attempts.start > 1 {
+		if err := f.notifyResend(); err != nil {
+			return err
+		}
+		f.wakePollers()
+		go f.forgetDoubtful()
+	}
 	f.spawnReader()
 	f.readers.Wait()
 	if err := f.broken.Load(); err != nil {
@@ -41,6 +48,9 @@ func (f *Filesystem) read() {
 			}
 			f.idle.Add(-1)
 			return
+		}
+		if f.handingOver.Load() {
+			select {} // it comes again, to the next process
 		}
 		if f.idle.Add(-1) == 0 {
 			f.spawnReader()
@@ -121,7 +131,10 @@ func (f *Filesystem) serve(request fuse.Request) {
 	began := f.meter.Begin()
 	kind := kindOfRequest(request)
 	f.inflight.begin(id)
-	defer func() { f.meter.Done(kind, f.inflight.end(id), began) }()
+	defer func() {
+		f.attempts.end(id)
+		f.meter.Done(kind, f.inflight.end(id), began)
+	}()
 	f.semaphores.heard(request)
 	kernelNode := uint64(request.Hdr().Node)
 	request.Hdr().Node = f.semaphores.resolve(request.Hdr().Node)

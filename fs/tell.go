@@ -66,14 +66,8 @@ type origin struct {
 	since  time.Time
 }
 
-// noteOrigin notes who opened something that the kernel does not know of yet.
-func noteOrigin(request fuse.Request, handle *handle, flags uint32) {
-	handle.origin.Store(&origin{request.Hdr().Pid, request.Hdr().Uid, flags, time.Now()})
-}
-
 // tellOpened tells of a handle more.
 func (f *Filesystem) tellOpened(request fuse.Request, handle *handle, flags uint32) {
-	noteOrigin(request, handle, flags)
 	if f.journal.Pass() {
 		return
 	}

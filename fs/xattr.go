@@ -65,7 +65,7 @@ func (f *Filesystem) setxattr(r *fuse.SetxattrRequest) {
 		err = f.checkOrphanAttribute(uint64(r.Node), r.Name, r.Xattr)
 	}
 	if err == nil {
-		err = f.tree.Setxattr(uint64(r.Node), r.Name, r.Xattr, int(r.Flags))
+		err = f.setxattrOnce(r)
 	}
 	if err == nil {
 		f.orphanAttributeSet(uint64(r.Node), r.Name, uint64(r.ID))
@@ -79,9 +79,28 @@ func (f *Filesystem) setxattr(r *fuse.SetxattrRequest) {
 func (f *Filesystem) removexattr(r *fuse.RemovexattrRequest) {
 	err := f.checkAttribute(r.Name)
 	if err == nil {
-		err = f.tree.Removexattr(uint64(r.Node), r.Name)
+		what := attempt{kind: attemptRemoveAttribute, node: uint64(r.Node), name: r.Name}
+		_, _, err = f.once(r, what, func() (uint64, error) { return 0, f.tree.Removexattr(uint64(r.Node), r.Name) })
 	}
 	f.answerEmpty(r, err)
+}
+
+// setxattrOnce sets an attribute. Only one that must not be there yet makes a difference when it is set again.
+func (f *Filesystem) setxattrOnce(r *fuse.SetxattrRequest) error {
+	set := func() (uint64, error) {
+		return 0, f.tree.Setxattr(uint64(r.Node), r.Name, r.Xattr, int(r.Flags))
+	}
+	if r.Flags&unix.XATTR_CREATE == 0 {
+		_, err := set()
+		return err
+	}
+	if _, err := f.tree.Getxattr(uint64(r.Node), r.Name); err == nil {
+		if _, done := f.attempts.outcome(r); !done {
+			return fmt.Errorf("setting attribute %q: %w", r.Name, unix.EEXIST)
+		}
+	}
+	_, _, err := f.once(r, attempt{kind: attemptSetAttribute, node: uint64(r.Node), name: r.Name}, set)
+	return err
 }
 
 // checkAttribute refuses access control lists where the kernel would store but not obey them.

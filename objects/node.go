@@ -33,7 +33,7 @@ type Node struct {
 	kept      bool   // the keeper holds it too; guarded by Tree.mu
 	token     uint32 // the keeper's; guarded by Tree.mu
 	uncertain bool   // a predecessor's: lookups may be too high; guarded by Tree.mu
-	note     any    // SetNote's; guarded by Tree.mu
+	note      any    // SetNote's; guarded by Tree.mu
 }
 
 // Entry is a node as a name lookup shows it: the caller owns one more reference, to be given back by Tree.Forget.

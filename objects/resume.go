@@ -186,6 +186,19 @@ func (t *Tree) Doubtful() []uint64 {
 	return ids
 }
 
+// Entry returns what Lookup does of a node that is known, without a reference more.
+func (t *Tree) Entry(id uint64) (Entry, error) {
+	stat, err := t.Stat(id)
+	if err != nil {
+		return Entry{}, err
+	}
+	node := t.node(id)
+	if node == nil {
+		return Entry{}, fmt.Errorf("node %d: %w", id, unix.ESTALE)
+	}
+	return t.entry(node, &stat), nil
+}
+
 // Knows says whether an inode's node is known.
 func (t *Tree) Knows(inode uint64) bool { return t.node(t.nodeID(inode)) != nil }
 

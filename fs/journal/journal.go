@@ -17,6 +17,7 @@ type Journal struct {
 
 	mu       sync.Mutex
 	last     uint64               // number of the newest event; guarded by mu
+	note     func(last uint64)    // told each number before anybody else; immutable
 	ring     *ring                // nil while nobody reads; guarded by mu, but for reading what is in it
 	readers  map[*Reader]struct{} // guarded by mu
 	waiting  map[poller]func()    // whom to tell of the next event; guarded by mu
@@ -31,8 +32,12 @@ type poller struct {
 }
 
 // New returns a journal without events.
-func New() *Journal {
-	return &Journal{readers: make(map[*Reader]struct{}), waiting: make(map[poller]func())}
+func New() *Journal { return Continue(0, func(uint64) {}) }
+
+// Continue returns a journal whose events up to a number are gone. note is told the number of each event, in their order, so that they can be
+// counted on by the next journal; it must be quick.
+func Continue(last uint64, note func(last uint64)) *Journal {
+	return &Journal{last: last, note: note, readers: make(map[*Reader]struct{}), waiting: make(map[poller]func())}
 }
 
 // Pass counts an event that nobody reads. False: somebody does, it was not counted and is to be published. It spares the
@@ -43,7 +48,7 @@ func (j *Journal) Pass() bool {
 	if len(j.readers) > 0 {
 		return false
 	}
-	j.last++
+	j.count()
 	return true
 }
 
@@ -52,7 +57,7 @@ func (j *Journal) Pass() bool {
 func (j *Journal) Publish(event *Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.last++
+	j.count()
 	if len(j.readers) == 0 {
 		return
 	}
@@ -66,6 +71,12 @@ func (j *Journal) Publish(event *Event) {
 	if len(j.waiting) > 0 {
 		j.wakeSoon(now)
 	}
+}
+
+// count numbers an event. The caller holds mu.
+func (j *Journal) count() {
+	j.last++
+	j.note(j.last)
 }
 
 // wakeSoon sees to it that those who wait are told, at once or when Pace is over. The caller holds mu.
@@ -115,7 +126,12 @@ func (j *Journal) Dropped() uint64 { return j.dropped.Load() }
 type Filter func(event *Event) (visible, full bool)
 
 // Subscribe returns a reader of what happens from now on; nil for the filter shows it everything. It must be closed.
-func (j *Journal) Subscribe(filter Filter) *Reader {
+func (j *Journal) Subscribe(filter Filter) *Reader { return j.subscribe(filter, 0) }
+
+// SubscribeFrom is Subscribe for who reads on from an event, by its number, that may be gone: then it is told how many are.
+func (j *Journal) SubscribeFrom(filter Filter, next uint64) *Reader { return j.subscribe(filter, next) }
+
+func (j *Journal) subscribe(filter Filter, next uint64) *Reader {
 	if filter == nil {
 		filter = func(*Event) (bool, bool) { return true, true }
 	}
@@ -124,7 +140,10 @@ func (j *Journal) Subscribe(filter Filter) *Reader {
 	if j.ring == nil {
 		j.ring = newRing(j.last)
 	}
-	r := &Reader{journal: j, ring: j.ring, filter: filter, next: j.last + 1}
+	if next == 0 || next > j.last {
+		next = j.last + 1
+	}
+	r := &Reader{journal: j, ring: j.ring, filter: filter, next: next}
 	j.readers[r] = struct{}{}
 	return r
 }

@@ -82,6 +82,24 @@ func (r *Reader) find() bool {
 	return r.missed > 0 || r.found != nil
 }
 
+// Position is the number of the event that is to be told of next.
+func (r *Reader) Position() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := r.next - r.missed
+	if r.found != nil {
+		at--
+	}
+	return at
+}
+
+// Rewind goes back to an event, by its number: what it was told of since did not arrive.
+func (r *Reader) Rewind(next uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.next, r.missed, r.found, r.rest = min(next, r.next), 0, nil, nil
+}
+
 // line is what find found. The caller holds mu.
 func (r *Reader) line() (l *line, full bool) {
 	if r.missed > 0 {

@@ -1,0 +1,131 @@
+package fs
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// takeUpAttempts finds out what of that which was begun when a process died was done. Nobody is served yet, and whoever changes a name
+// holds the kernel's lock of its directory until the answer: what is found is what was left.
+func (f *Filesystem) takeUpAttempts() {
+	a := &f.attempts
+	a.start = f.state.numbers.Load(numberStarts)
+	for row, words := range f.state.attempts.Each {
+		number := words[attemptRequest]
+		tooOld := a.start-words[attemptStart] > 2 // nobody has asked again since
+		if number == 0 || tooOld {
+			row.Store(attemptRequest, 0)
+			a.free = append(a.free, row)
+			continue
+		}
+		what := attemptFrom(words)
+		if words[attemptState]&0xff == attemptBegun {
+			if !f.wasDone(&what) {
+				row.Store(attemptRequest, 0)
+				a.free = append(a.free, row)
+				continue
+			}
+			markDone(row, what.result)
+		}
+		a.done[number] = what.result
+		a.byRequest[number] = row
+		a.underway.Add(1)
+	}
+}
+
+// attemptFrom reads an attempt's row.
+func attemptFrom(words []uint64) attempt {
+	lengths := words[attemptLengths]
+	return attempt{
+		kind: attemptKind(words[attemptState] >> 8), parent: words[attemptParent], newParent: words[attemptNewParent],
+		node: words[attemptNode], other: words[attemptOther], result: words[attemptResult],
+		name:    nameFrom(words[attemptName:attemptName+nameWords], lengths&0xffffffff),
+		newName: nameFrom(words[attemptNewName:attemptNewName+nameWords], lengths>>32),
+	}
+}
+
+// wasDone decides an attempt by what the store has, and completes what belongs to it.
+func (f *Filesystem) wasDone(what *attempt) bool {
+	switch what.kind {
+	case attemptMake:
+		return f.wasMade(what)
+	case attemptLink:
+		return f.wasLinked(what)
+	case attemptRemove:
+		there, err := f.tree.Peek(what.parent, what.name)
+		f.tree.Settle(what.node)
+		return errors.Is(err, unix.ENOENT) || err == nil && there != what.node
+	case attemptRename:
+		return f.wasRenamed(what)
+	case attemptSetAttribute:
+		_, err := f.tree.Getxattr(what.node, what.name)
+		return err == nil
+	case attemptRemoveAttribute:
+		_, err := f.tree.Getxattr(what.node, what.name)
+		return errors.Is(err, unix.ENODATA)
+	case attemptInitialise:
+		return f.wasInitialised(what)
+	}
+	return false
+}
+
+// wasMade says whether a name leads to an inode that no process has known: then it was made by this attempt.
+func (f *Filesystem) wasMade(what *attempt) bool {
+	node, err := f.tree.Peek(what.parent, what.name)
+	if err != nil || f.tree.Knows(node) {
+		return false
+	}
+	entry, err := f.tree.Lookup(what.parent, what.name)
+	what.result = entry.ID
+	return err == nil
+}
+
+// wasLinked says whether a name leads to the inode that was to get it.
+func (f *Filesystem) wasLinked(what *attempt) bool {
+	node, err := f.tree.Peek(what.parent, what.name)
+	if err != nil || node != what.node {
+		return false
+	}
+	f.tree.Settle(node)
+	what.result = node
+	return f.tree.Refer(node)
+}
+
+// wasRenamed says whether the new name leads to what the old one led to.
+func (f *Filesystem) wasRenamed(what *attempt) bool {
+	if what.other != 0 {
+		defer f.tree.Settle(what.other)
+	}
+	if what.node == what.other { // two names of one inode: renaming does nothing
+		return true
+	}
+	node, err := f.tree.Peek(what.newParent, what.newName)
+	return err == nil && node == what.node
+}
+
+// wasInitialised says whether a semaphore has its name. If not, what was written to it is taken back.
+func (f *Filesystem) wasInitialised(what *attempt) bool {
+	stat, err := f.tree.Stat(what.node)
+	if err != nil || stat.Size == 0 {
+		return false
+	}
+	name := f.semaphores.created(what.node)
+	if name == nil {
+		return true
+	}
+	if node, err := f.tree.Peek(name.parent, name.name); err == nil && node == what.node {
+		f.semaphores.setCreated(what.node, nil)
+		f.semaphores.record(what.node)
+		f.tree.Settle(node)
+		return true
+	}
+	object, err := f.tree.Open(what.node, unix.O_RDWR)
+	if err != nil {
+		return false
+	}
+	if err := errors.Join(object.Resize(0), object.Close()); err != nil {
+		f.log.Error("taking back what was written to a semaphore", "node", what.node, "reason", err)
+	}
+	return false
+}

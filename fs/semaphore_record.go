@@ -1,0 +1,134 @@
+package fs
+
+import (
+	"shmfs/mmapcore/record"
+)
+
+// The words of a semaphore's row in the record: of each that the kernel knows.
+const (
+	semaphoreID     = iota // its own node's
+	semaphoreFlags         // semaphorePlain, semaphorePassing, semaphoreCreated
+	semaphoreParent        // the directory of the name
+	semaphoreLength        // of the name, in bytes
+	semaphoreName          // the name that it is to get or, without semaphoreCreated, has while its maker has it open
+	semaphoreWords  = semaphoreName + nameWords
+)
+
+const (
+	semaphorePlain   = 1 << iota // renamed to what is no semaphore's name
+	semaphorePassing             // the name is a passing one
+	semaphoreCreated             // not initialised yet
+)
+
+// The words of the row of a node apart.
+const (
+	apartID = iota
+	apartOwn
+	apartLookups
+	apartWords
+)
+
+// nameWords are enough for the longest name.
+const nameWords = 32
+
+// putName writes a name of at most 255 bytes to words of a row.
+func putName(row record.Row, word int, name string) {
+	for i := 0; i < len(name); i += 8 {
+		var bytes [8]byte
+		copy(bytes[:], name[i:])
+		row.Store(word+i/8, le.Uint64(bytes[:]))
+	}
+}
+
+// nameFrom reads what putName wrote; empty for a length that no name has.
+func nameFrom(words []uint64, length uint64) string {
+	if length > 8*uint64(len(words)) {
+		return ""
+	}
+	bytes := make([]byte, 0, 8*nameWords)
+	for _, word := range words {
+		bytes = le.AppendUint64(bytes, word)
+	}
+	return string(bytes[:length])
+}
+
+// write brings a semaphore's row in line with it. The caller holds semaphoreNodes.mu.
+func (n *semaphoreNode) write() {
+	if n.row == (record.Row{}) {
+		return
+	}
+	flags, parent, name := uint64(0), uint64(0), n.passing
+	if n.plain {
+		flags |= semaphorePlain
+	}
+	if n.passing != "" {
+		flags |= semaphorePassing
+	}
+	if n.created != nil { // has the same name, if that is a passing one
+		flags |= semaphoreCreated
+		parent, name = n.created.parent, n.created.name
+	}
+	if name != "" {
+		putName(n.row, semaphoreName, name)
+	}
+	n.row.Store(semaphoreLength, uint64(len(name)))
+	n.row.Store(semaphoreParent, parent)
+	n.row.Store(semaphoreFlags, flags)
+}
+
+// addRow begins a semaphore's row. Without one, for want of memory, it does not outlive the process. The caller holds mu.
+func (s *semaphoreNodes) addRow(known *semaphoreNode) {
+	if s.state == nil {
+		return
+	}
+	if row, err := s.state.semaphores.Add(known.own.id); err == nil {
+		known.row = row
+	}
+}
+
+// addApartRow is addRow for a node apart.
+func (s *semaphoreNodes) addApartRow(node *kernelNode) {
+	if s.state == nil {
+		return
+	}
+	if row, err := s.state.apart.Add(node.id, node.semaphore.own.id, node.lookups); err == nil {
+		node.row = row
+	}
+}
+
+// count sets the references that the kernel holds to a node apart. The caller holds semaphoreNodes.mu.
+func (n *kernelNode) count(lookups uint64) {
+	n.lookups = lookups
+	if n.row != (record.Row{}) {
+		n.row.Store(apartLookups, lookups)
+	}
+}
+
+// takeUp makes the semaphores of a process that has died known. Nobody else uses them yet.
+func (s *semaphoreNodes) takeUp(state *state) {
+	s.state = state
+	for row, words := range state.semaphores.Each {
+		known := &semaphoreNode{own: kernelNode{id: words[semaphoreID]}, row: row}
+		known.own.semaphore = known
+		name := nameFrom(words[semaphoreName:], words[semaphoreLength])
+		flags := words[semaphoreFlags]
+		known.plain = flags&semaphorePlain != 0
+		if flags&semaphorePassing != 0 {
+			known.passing = name
+		}
+		if flags&semaphoreCreated != 0 {
+			known.created = &createdName{words[semaphoreParent], name}
+		}
+		s.byID[known.own.id] = known
+	}
+	for row, words := range state.apart.Each {
+		known := s.byID[words[apartOwn]]
+		if known == nil || words[apartLookups] == 0 {
+			row.Remove()
+			continue
+		}
+		id := words[apartID]
+		s.apart[id] = &kernelNode{id: id, semaphore: known, lookups: words[apartLookups], row: row}
+		s.next = max(s.next, id)
+	}
+}
