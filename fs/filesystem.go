@@ -53,6 +53,7 @@ type Filesystem struct {
 
 	handingOver atomic.Bool // no request is served any more
 
+	pulse   pulse
 	idle    atomic.Int32   // goroutines that wait for a request
 	readers sync.WaitGroup // goroutines that read requests
 	broken  atomic.Pointer[error]
@@ -117,7 +118,7 @@ func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logg
 	f.attempts.init(state)
 	f.requests.init()
 	f.orphans.init()
-	f.sleepers = semfs.NewSleepers(mostSleepers)
+	f.sleepers = semfs.NewSleepers(mostSleepers, f.pulse.beat)
 	return f
 }
 
