@@ -14,6 +14,8 @@ const roleVariable = "SHMFS_TEST_FAULTS_ROLE"
 // roles are what a copy of the test binary can be. Each is given its first argument, and its error is printed.
 var roles = map[string]func(argument string) error{
 	"client": runClient,
+	"filler": runFiller,
+	"cycler": runCycler,
 }
 
 func TestMain(m *testing.M) {
