@@ -16,6 +16,7 @@ var roles = map[string]func(argument string) error{
 	"client": runClient,
 	"filler": runFiller,
 	"cycler": runCycler,
+	"probe":  runProbe,
 }
 
 func TestMain(m *testing.M) {
