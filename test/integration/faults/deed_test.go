@@ -1,0 +1,74 @@
+package faults
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// deed is something done to a daemon that clients do not do, but that has crash points of its own. It may fail, since the daemon dies at one.
+type deed struct {
+	name string
+	do   func(*crashing)
+}
+
+var deeds = []deed{
+	{"replace the worker", func(c *crashing) { c.command("reload", c.daemon.place) }},
+	{"kill the worker", func(c *crashing) { c.attempt(c.killWorker) }},
+	{"kill the supervisor", func(c *crashing) { c.attempt(c.killSupervisor) }},
+	{"change the limits", func(c *crashing) {
+		c.command("mount", "-o", fmt.Sprintf("remount,size=%dM", 1024+c.choose(1024)), c.daemon.place)
+	}},
+	{"set a quota", func(c *crashing) {
+		c.command("quota", "set", fmt.Sprint(firstUser+1), "--size", fmt.Sprintf("%dM", 512+c.choose(512)), "--mount", c.daemon.place)
+	}},
+	{"read events", (*crashing).readEvents},
+	{"mount and unmount another", (*crashing).mountAnother},
+}
+
+// command runs the command line of the daemon's build.
+func (c *crashing) command(arguments ...string) {
+	c.t.Helper()
+	output, err := exec.Command(c.binary, arguments...).CombinedOutput()
+	if err != nil {
+		c.t.Logf("shmfs %v: %v: %s", arguments, err, output)
+	}
+}
+
+func (c *crashing) attempt(do func() error) {
+	c.t.Helper()
+	if err := do(); err != nil {
+		c.t.Logf("%v", err)
+	}
+}
+
+func (c *crashing) readEvents() {
+	descriptor, err := unix.Open(filepath.Join(c.daemon.place, ".shmfs", "events"), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		c.t.Logf("opening the events: %v", err)
+		return
+	}
+	polled := []unix.PollFd{{Fd: int32(descriptor), Events: unix.POLLIN}}
+	_, _ = unix.Poll(polled, 100)
+	_, _ = unix.Read(descriptor, make([]byte, 64<<10))
+	_ = unix.Close(descriptor)
+}
+
+// mountAnother mounts and unmounts, elsewhere, a daemon that dies at the same points.
+func (c *crashing) mountAnother() {
+	directory, err := os.MkdirTemp("", "shmfs-faults-")
+	must(c.t, err)
+	mount := exec.Command(c.binary, "mount", directory)
+	mount.Env = append(os.Environ(), c.environment())
+	if output, err := mount.CombinedOutput(); err != nil {
+		c.t.Logf("mounting another: %v: %s", err, output)
+	}
+	if err := exec.Command(c.binary, "umount", directory).Run(); err != nil {
+		_ = unix.Unmount(directory, unix.MNT_FORCE)
+		_ = unix.Unmount(directory, unix.MNT_DETACH)
+	}
+	must(c.t, unix.Rmdir(directory))
+}
