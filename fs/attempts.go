@@ -42,6 +42,7 @@ const (
 	attemptSetAttribute    // that is not there yet
 	attemptRemoveAttribute // that is there
 	attemptInitialise      // a semaphore
+	attemptCommand         // of a semaphore; what was done of it, its operator finds out
 )
 
 // attempt is what a request is about to do.
@@ -64,12 +65,11 @@ type attempts struct {
 	mu        sync.Mutex
 	byRequest map[uint64]record.Row // by the request's number; guarded by mu
 	free      []record.Row          // that are not in use; guarded by mu
-	done      map[uint64]uint64     // results of what was done before, by the request's number; guarded by mu
 }
 
 func (a *attempts) init(state *state) {
 	a.state = state
-	a.byRequest, a.done = make(map[uint64]record.Row), make(map[uint64]uint64)
+	a.byRequest = make(map[uint64]record.Row)
 }
 
 // begin notes what a request is about to do. It is not done if that is impossible.
@@ -92,6 +92,11 @@ func (a *attempts) begin(request fuse.Request, what *attempt) error {
 	row.Store(attemptRequest, number) // last: now it counts
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if before, known := a.byRequest[number]; known { // of a process that has not come to do it
+		before.Store(attemptRequest, 0)
+		a.free = append(a.free, before)
+		a.underway.Add(-1)
+	}
 	a.byRequest[number] = row
 	a.underway.Add(1)
 	return nil
@@ -153,8 +158,20 @@ func (a *attempts) outcome(request fuse.Request) (result uint64, done bool) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	result, done = a.done[numberOf(request)]
-	return result, done
+	row, known := a.byRequest[numberOf(request)]
+	if !known || row.Load(attemptState)&0xff != attemptDone {
+		return 0, false
+	}
+	return row.Load(attemptResult), true
+}
+
+// progress notes how much of a request's text is done with.
+func (a *attempts) progress(number uint64, bytes int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if row, known := a.byRequest[number]; known {
+		markDone(row, uint64(bytes))
+	}
 }
 
 // is says whether a request was noted as an attempt of a kind.

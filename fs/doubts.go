@@ -20,7 +20,7 @@ func (f *Filesystem) takeUpAttempts() {
 			continue
 		}
 		what := attemptFrom(words)
-		if words[attemptState]&0xff == attemptBegun {
+		if words[attemptState]&0xff == attemptBegun && what.kind != attemptCommand {
 			if !f.wasDone(&what) {
 				row.Store(attemptRequest, 0)
 				a.free = append(a.free, row)
@@ -28,7 +28,6 @@ func (f *Filesystem) takeUpAttempts() {
 			}
 			markDone(row, what.result)
 		}
-		a.done[number] = what.result
 		a.byRequest[number] = row
 		a.underway.Add(1)
 	}

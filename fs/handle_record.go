@@ -24,6 +24,8 @@ const (
 	handlePoll       // what wakes those who poll it, 0: nobody ever did
 	handleHeld       // units of a semaphore that are held through it
 	handleHolder     // the process that acquired them
+	handleCommand    // and what it ran, two words
+	_
 	handleRead       // of events: the request that read last
 	handleBefore     // the event to be read next before that request
 	handleAfter      // and after it

@@ -236,7 +236,7 @@ func (f *Filesystem) releaseRequest(r *fuse.ReleaseRequest) {
 	if handle, err := f.handles.get(uint64(r.Handle)); err == nil {
 		f.tellClosing(handle)
 		if handle.opened != nil {
-			f.noteRelease(handle.opened, uint64(r.ID))
+			f.noteRelease(handle.opened, numberOf(r))
 		}
 	}
 	f.closeHandle(uint64(r.Handle))

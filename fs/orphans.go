@@ -126,6 +126,9 @@ func (f *Filesystem) lookForOrphan(node uint64, armed bool) {
 	if policy == orphanKeep && !f.orphans.watches(node) || !f.tree.Refer(node) {
 		return
 	}
+	if !armed {
+		f.semaphores.noteLeft(node)
+	}
 	settle := func() {
 		f.settleOrphan(node, armed)
 		f.forget(node, 1)

@@ -18,6 +18,7 @@ const (
 	semaphorePlain   = 1 << iota // renamed to what is no semaphore's name
 	semaphorePassing             // the name is a passing one
 	semaphoreCreated             // not initialised yet
+	semaphoreLeft                // see semaphoreNode.left
 )
 
 // The words of the row of a node apart.
@@ -61,6 +62,9 @@ func (n *semaphoreNode) write() {
 	if n.plain {
 		flags |= semaphorePlain
 	}
+	if n.left {
+		flags |= semaphoreLeft
+	}
 	if n.passing != "" {
 		flags |= semaphorePassing
 	}
@@ -96,6 +100,29 @@ func (s *semaphoreNodes) addApartRow(node *kernelNode) {
 	}
 }
 
+// noteLeft notes that a semaphore was closed by its last user, who may map it still.
+func (s *semaphoreNodes) noteLeft(id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.byID[id]; known != nil && !known.left {
+		known.left = true
+		known.write()
+	}
+}
+
+// leftBehind returns the semaphores that were left.
+func (s *semaphoreNodes) leftBehind() []uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ids []uint64
+	for id, known := range s.byID {
+		if known.left {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // count sets the references that the kernel holds to a node apart. The caller holds semaphoreNodes.mu.
 func (n *kernelNode) count(lookups uint64) {
 	n.lookups = lookups
@@ -112,7 +139,7 @@ func (s *semaphoreNodes) takeUp(state *state) {
 		known.own.semaphore = known
 		name := nameFrom(words[semaphoreName:], words[semaphoreLength])
 		flags := words[semaphoreFlags]
-		known.plain = flags&semaphorePlain != 0
+		known.plain, known.left = flags&semaphorePlain != 0, flags&semaphoreLeft != 0
 		if flags&semaphorePassing != 0 {
 			known.passing = name
 		}

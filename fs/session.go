@@ -23,6 +23,9 @@ func (f *Filesystem) Serve() error {
 		}
 		f.wakePollers()
 		go f.forgetDoubtful()
+		for _, node := range f.semaphores.leftBehind() {
+			f.lookForOrphan(node, false)
+		}
 	}
 	f.spawnReader()
 	f.readers.Wait()

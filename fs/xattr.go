@@ -68,7 +68,7 @@ func (f *Filesystem) setxattr(r *fuse.SetxattrRequest) {
 		err = f.setxattrOnce(r)
 	}
 	if err == nil {
-		f.orphanAttributeSet(uint64(r.Node), r.Name, uint64(r.ID))
+		f.orphanAttributeSet(uint64(r.Node), r.Name, numberOf(r))
 	}
 	if err == nil && r.SetxattrFlags&setxattrKillSetgid != 0 {
 		err = f.tree.DropSetgid(uint64(r.Node))
