@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// version is what the linker was told with -ldflags "-X shmfs/fs.version=…"; empty: what it recorded by itself.
+var version string
+
 // Build says which source this program was made of.
 type Build struct {
 	version  string
@@ -19,7 +22,10 @@ func BuildVersion() Build {
 	if !ok {
 		return found
 	}
-	if info.Main.Version != "" {
+	switch {
+	case version != "":
+		found.version = version
+	case info.Main.Version != "":
 		found.version = info.Main.Version
 	}
 	for _, setting := range info.Settings {

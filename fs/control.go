@@ -18,7 +18,8 @@ import (
 // owner, which is the only user an ordinary user's mount serves.
 const (
 	controlOptions = "options" // every option in force; writing it remounts
-	controlPID     = "pid"     // the daemon's process id
+	controlPID     = "pid"     // the supervisor's process id
+	controlReload  = "reload"  // what became of the last reload; writing a text to name it by asks for one
 )
 
 // controlPrefix is what the names of control attributes begin with: root inside a user namespace has no right to trusted.*.
@@ -43,7 +44,9 @@ func (f *Filesystem) readControl(r *fuse.GetxattrRequest) (value []byte, handled
 	case f.control + controlOptions:
 		return []byte(f.options.Load().String()), true, nil
 	case f.control + controlPID:
-		return []byte(strconv.Itoa(os.Getpid())), true, nil
+		return []byte(strconv.Itoa(f.supervisor.Process())), true, nil
+	case f.control + controlReload:
+		return []byte(f.supervisor.Outcome()), true, nil
 	}
 	return nil, false, nil
 }
@@ -55,6 +58,8 @@ func (f *Filesystem) writeControl(r *fuse.SetxattrRequest) (handled bool, err er
 	switch r.Name {
 	case f.control + controlOptions:
 		return true, f.applyRemount(string(r.Xattr))
+	case f.control + controlReload:
+		return true, f.supervisor.Reload(string(r.Xattr))
 	case f.control + controlPID:
 		return true, fmt.Errorf("%s cannot be set: %w", r.Name, unix.EPERM)
 	}

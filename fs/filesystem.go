@@ -29,7 +29,8 @@ type Filesystem struct {
 	facts      facts  // immutable; of the options only those with which the process began
 	state      *state // immutable
 	keeper     *keeping
-	control    string // prefix of the root's control attributes; immutable
+	control    string     // prefix of the root's control attributes; immutable
+	supervisor Supervisor // immutable once requests are served
 
 	options atomic.Pointer[Options] // replaced whole by a remount
 	remount sync.Mutex              // serialises remounts
@@ -103,7 +104,7 @@ func resume(connection *Connection, state *state, found facts, keeper Keeper, lo
 
 // newFilesystem returns a file system that is not connected to a kernel yet.
 func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logger) *Filesystem {
-	f := &Filesystem{log: log, tree: tree, state: state, control: controlPrefix(), facts: found}
+	f := &Filesystem{log: log, tree: tree, state: state, control: controlPrefix(), facts: found, supervisor: unsupervised{}}
 	f.options.Store(&found.Options)
 	f.census.device = found.Device
 	f.journal = journal.Continue(state.numbers.Load(numberEvents), func(last uint64) { state.numbers.Store(numberEvents, last) })

@@ -44,6 +44,7 @@ var (
 	inodesLimit    = describe("limit_inodes", "The limit of inodes; 0: none.")
 	handlesMetric  = describe("open_handles", "Open files and directories.")
 	nodesMetric    = describe("nodes", "Inodes that the kernel or the daemon knows.")
+	restartsMetric = describe("worker_restarts_total", "How often a process that served the mount has died and another went on.")
 	eventReaders   = describe("event_readers", "Open streams of events.")
 	eventsMetric   = describe("events_total", "Events so far.")
 	eventsDropped  = describe("events_dropped_total", "Events that readers were told that they missed.")
@@ -54,7 +55,7 @@ var (
 func (c mountCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, one := range []*prometheus.Desc{
 		infoMetric, uptimeMetric, objectsMetric, directories, semaphoreCount, chargedMetric, residentMetric, limitMetric, inodesUsed,
-		inodesLimit, handlesMetric, nodesMetric, eventReaders, eventsMetric, eventsDropped, collectFailed,
+		inodesLimit, handlesMetric, nodesMetric, restartsMetric, eventReaders, eventsMetric, eventsDropped, collectFailed,
 	} {
 		to <- one
 	}
@@ -75,6 +76,7 @@ func (c mountCollector) Collect(to chan<- prometheus.Metric) {
 	gauge(handlesMetric, float64(f.handles.count()))
 	gauge(nodesMetric, float64(f.tree.Known()))
 	gauge(eventReaders, float64(f.journal.Readers()))
+	counter(restartsMetric, f.supervisor.Restarts())
 	counter(eventsMetric, f.journal.Published())
 	counter(eventsDropped, f.journal.Dropped())
 	counted, err := f.countAll()
