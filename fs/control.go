@@ -19,7 +19,7 @@ import (
 const (
 	controlOptions = "options" // every option in force; writing it remounts
 	controlPID     = "pid"     // the supervisor's process id
-	controlReload  = "reload"  // what became of the last reload; writing a text to name it by asks for one
+	controlReload  = "reload"  // what became of the last reloads; writing a text to name it by asks for one
 )
 
 // controlPrefix is what the names of control attributes begin with: root inside a user namespace has no right to trusted.*.
@@ -79,6 +79,12 @@ func (f *Filesystem) applyRemount(text string) error {
 	if err := f.tree.SetLimits(limitsOf(now), limitsOf(changed)); err != nil {
 		f.log.Warn("remount refused", "options", text, "reason", err)
 		return err
+	}
+	// A process that goes on in the place of this one has these in force.
+	known := f.facts
+	known.Options = changed
+	if err := known.store(f.state.facts); err != nil {
+		f.log.Error("remounted, but not for the next worker", "options", changed.String(), "error", err)
 	}
 	f.options.Store(&changed)
 	f.log.Info("remounted", "options", changed.String())
