@@ -23,6 +23,9 @@ import (
 // reportFlag is the hidden flag by which a mount process knows that it is the one in the background.
 const reportFlag = "report-descriptor"
 
+// programFlag is the hidden flag by which it knows where the program is on disk.
+const programFlag = "program"
+
 // startLimit is how long a mount may take to become ready.
 const startLimit = time.Minute
 
@@ -45,7 +48,7 @@ func (c *mountCommand) startInBackground(target string, options fs.Options) erro
 	if c.metrics != "" {
 		arguments = append(arguments, "--metrics-listen", c.metrics)
 	}
-	arguments = append(append(arguments, c.log.arguments()...), "--", target)
+	arguments = append(append(arguments, c.log.arguments()...), "--"+programFlag, programPath(), "--", target)
 	command := exec.Command("/proc/self/exe", arguments...)
 	command.Args[0] = os.Args[0]
 	command.Dir = "/"
@@ -163,12 +166,14 @@ func (c *mountCommand) serveInBackground(target string, options fs.Options) erro
 		err := json.NewEncoder(pipe).Encode(message)
 		return errors.Join(err, pipe.Close())
 	}
-	log, err := c.log.open(false)
+	nameProcess()
+	s, err := c.newSupervisor(target)
 	if err == nil {
-		server := newServer(target, options, log)
-		server.metrics = c.metrics
-		server.ready = func() error { return tell(report{Ready: true}) }
-		err = server.run()
+		s.ready = func() error { return tell(report{Ready: true}) }
+		err = s.mount(options, c.metrics)
+	}
+	if err == nil {
+		err = s.run()
 	}
 	if err != nil && !told {
 		_ = tell(report{Error: err.Error(), Code: codeOf(err)})

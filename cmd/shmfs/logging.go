@@ -6,13 +6,16 @@ import (
 	"log"
 	"log/syslog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 var (
@@ -25,6 +28,10 @@ type logSettings struct {
 	level  string
 	format string
 	file   string
+
+	inherited  int      // descriptor of the file, in a process that another of the mount has started; else 0
+	foreground bool     // log to standard error where no file is named
+	opened     *os.File // the file, for processes that are started
 }
 
 func (s *logSettings) addFlags(command *cobra.Command) {
@@ -64,15 +71,35 @@ func (s *logSettings) arguments() []string {
 	return flags
 }
 
-// open makes the log: in the file if one is named, else on standard error in the foreground, else in the system's log if
-// the machine has one. What libraries write to the standard log package goes there too.
-func (s *logSettings) open(foreground bool) (hclog.Logger, error) {
-	output, timed, err := s.output(foreground)
+// addInherited adds the flags of a process that another of the mount starts.
+func (s *logSettings) addInherited(command *cobra.Command) {
+	s.addFlags(command)
+	command.Flags().BoolVar(&s.foreground, "foreground", false, "log to standard error")
+	command.Flags().IntVar(&s.inherited, "log-descriptor", 0, "descriptor to log to")
+}
+
+// bequeath has a process that is started log to the same place, whatever lies at its path by then. The file comes after those that the
+// command has already.
+func (s *logSettings) bequeath(command *exec.Cmd) {
+	command.Args = append(command.Args, "--log-level", s.level, "--log-format", s.format)
+	if s.opened != nil {
+		descriptor := linkDescriptor + len(command.ExtraFiles)
+		command.Args = append(command.Args, "--log-descriptor", strconv.Itoa(descriptor))
+		command.ExtraFiles = append(command.ExtraFiles, s.opened)
+	} else if s.foreground {
+		command.Args = append(command.Args, "--foreground")
+	}
+}
+
+// open makes the log of a process that has that part in the mount: in the file if one is named, else on standard error in the
+// foreground, else in the system's log if the machine has one. What libraries write to the standard log package goes there too.
+func (s *logSettings) open(part string) (hclog.Logger, error) {
+	output, timed, err := s.output()
 	if err != nil {
 		return nil, err
 	}
 	logger := hclog.New(&hclog.LoggerOptions{
-		Name:        "shmfs",
+		Name:        "shmfs." + part,
 		Level:       hclog.LevelFromString(s.level),
 		Output:      output,
 		JSONFormat:  s.format == "json",
@@ -85,19 +112,18 @@ func (s *logSettings) open(foreground bool) (hclog.Logger, error) {
 }
 
 // output returns where the log goes, and whether its lines need the time.
-func (s *logSettings) output(foreground bool) (io.Writer, bool, error) {
+func (s *logSettings) output() (io.Writer, bool, error) {
 	switch {
+	case s.inherited > 0:
+		unix.CloseOnExec(s.inherited)
+		return s.intoFile(os.NewFile(uintptr(s.inherited), "log"))
 	case s.file != "":
 		file, err := os.OpenFile(s.file, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
 		if err != nil {
 			return nil, false, fmt.Errorf("opening the log: %w: give --log-file a path that can be written", err)
 		}
-		// A crash of the runtime itself would else be told to nobody.
-		if err := debug.SetCrashOutput(file, debug.CrashOptions{}); err != nil {
-			return nil, false, fmt.Errorf("sending crashes to the log: %w", err)
-		}
-		return file, true, nil
-	case foreground:
+		return s.intoFile(file)
+	case s.foreground:
 		return os.Stderr, true, nil
 	}
 	system, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "shmfs")
@@ -111,6 +137,15 @@ func (s *logSettings) output(foreground bool) (io.Writer, bool, error) {
 		hclog.Warn:  severity(system.Warning),
 		hclog.Error: severity(system.Err),
 	}), false, nil
+}
+
+func (s *logSettings) intoFile(file *os.File) (io.Writer, bool, error) {
+	// A crash of the runtime itself would else be told to nobody.
+	if err := debug.SetCrashOutput(file, debug.CrashOptions{}); err != nil {
+		return nil, false, fmt.Errorf("sending crashes to the log: %w", err)
+	}
+	s.opened = file
+	return file, true, nil
 }
 
 // severity is one of the system log's methods as a writer.

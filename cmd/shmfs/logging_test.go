@@ -13,7 +13,7 @@ import (
 func TestLibrariesWriteToTheLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	settings := logSettings{level: "info", format: "json", file: path}
-	if _, err := settings.open(false); err != nil {
+	if _, err := settings.open("worker"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
@@ -26,7 +26,7 @@ func TestLibrariesWriteToTheLog(t *testing.T) {
 	if err := json.Unmarshal(text, &line); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	if line["@message"] != "from a library" || line["@level"] != "warn" || line["@module"] != "shmfs.library" {
+	if line["@message"] != "from a library" || line["@level"] != "warn" || line["@module"] != "shmfs.worker.library" {
 		t.Errorf("the line is %v", line)
 	}
 }

@@ -45,6 +45,7 @@ func newRootCommand() *cobra.Command {
 		return failure(exitUsage, "%w: see %s --help", err, command.CommandPath())
 	})
 	root.AddCommand(newMountCommand(), newUmountCommand(), newSemCommand(), newTopCommand(), newVersionCommand(), newDetachCommand(),
+		newWorkerCommand(), newSupervisorCommand(), newReloadCommand(),
 		newExitCodesTopic())
 	root.AddCommand(inspectCommands()...)
 	addCompletion(root)

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sys/unix"
 )
 
 // metricsServer serves a mount's metrics over HTTP.
@@ -36,11 +38,32 @@ func checkMetricsAddress(address string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// serveMetrics listens on an address and serves in the background until it is closed.
-func serveMetrics(address string, gatherer prometheus.Gatherer, log hclog.Logger) (*metricsServer, error) {
+// listenForMetrics listens on an address, and returns the socket for another process to serve on.
+func listenForMetrics(address string) (int, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listening for --metrics-listen: %w: give another address", err)
+		return -1, fmt.Errorf("listening for --metrics-listen: %w: give another address", err)
+	}
+	defer listener.Close()
+	raw, err := listener.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		return -1, fmt.Errorf("listening for --metrics-listen: %w", err)
+	}
+	// Not File, whose Fd would make the socket block, in every process that has it.
+	copied, copying := -1, error(nil)
+	err = raw.Control(func(socket uintptr) { copied, copying = unix.FcntlInt(socket, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, copying); err != nil {
+		return -1, fmt.Errorf("copying the socket for --metrics-listen: %w", err)
+	}
+	return copied, nil
+}
+
+// serveMetrics serves on a listening socket in the background until it is closed. It takes the socket over.
+func serveMetrics(socket int, gatherer prometheus.Gatherer, log hclog.Logger) (*metricsServer, error) {
+	file := os.NewFile(uintptr(socket), "metrics")
+	listener, err := net.FileListener(file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("serving metrics: %w", err)
 	}
 	routes := http.NewServeMux()
 	routes.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{
@@ -58,6 +81,15 @@ func serveMetrics(address string, gatherer prometheus.Gatherer, log hclog.Logger
 	}()
 	log.Info("serving metrics", "address", listener.Addr().String())
 	return s, nil
+}
+
+// stop lets requests end that are being answered, for less than anybody notices.
+func (s *metricsServer) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if s.server.Shutdown(ctx) != nil {
+		_ = s.server.Close()
+	}
 }
 
 // close lets requests end that are being answered, for a moment.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 )
 
 func TestMetricsAddresses(t *testing.T) {
@@ -84,7 +85,11 @@ func newMetricsServer(t *testing.T) *metricsServer {
 	registry := prometheus.NewRegistry()
 	metric := prometheus.GaugeOpts{Name: "shmfs_test", Help: "A test."}
 	registry.MustRegister(prometheus.NewGaugeFunc(metric, func() float64 { return 7 }))
-	server, err := serveMetrics(address, registry, hclog.NewNullLogger())
+	socket, err := listenForMetrics(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := serveMetrics(socket, registry, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,9 +147,9 @@ func TestMetricsAreServedOnTheLoopback(t *testing.T) {
 
 func TestMetricsAddressThatIsTaken(t *testing.T) {
 	server := newMetricsServer(t)
-	second, err := serveMetrics(server.listener.Addr().String(), prometheus.NewRegistry(), hclog.NewNullLogger())
+	second, err := listenForMetrics(server.listener.Addr().String())
 	if err == nil {
-		_ = second.close()
+		_ = unix.Close(second)
 		t.Fatal("two listen on one address")
 	}
 	if !strings.Contains(err.Error(), "give another address") {

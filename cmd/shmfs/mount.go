@@ -31,8 +31,12 @@ Options of -o, separated by commas (in a value, \, is a comma):
   remount              change size, nr_inodes, huge, ro/rw or noexec/exec of the shmfs mounted there
 
 The log goes to --log-file; else, with -f, to standard error; else to the system's log (/dev/log) if the
-machine has one. SIGTERM, SIGINT and SIGHUP unmount. While files are in use the mount then leaves its path at once
-and is served until the last user is gone; a second signal ends it at once.
+machine has one. SIGTERM and SIGINT unmount. While files are in use the mount then leaves its path at once
+and is served until the last user is gone; a second signal ends it at once. SIGHUP has the program that is on disk by then
+go on serving, as shmfs reload does.
+
+Two processes serve the mount, a supervisor and a worker: when one of them dies the other starts another, and programs that
+use the mount see a pause. Signals are for the supervisor, which is the process that the command started.
 
 With --metrics-listen [HOST]:PORT the daemon serves the mount's metrics for Prometheus at http://HOST:PORT/metrics,
 without a HOST to this machine alone (127.0.0.1). To whom it serves them is not asked: whoever reaches the address
@@ -48,6 +52,7 @@ type mountCommand struct {
 	options    []string
 	foreground bool
 	reportTo   int    // descriptor to report readiness on; negative in a process that a user started
+	program    string // where the program is on disk; empty in a process that a user started
 	metrics    string // address to serve metrics on; empty: none
 	log        logSettings
 }
@@ -72,7 +77,9 @@ func newMountCommand() *cobra.Command {
 	flags.StringArrayVarP(&c.options, "options", "o", nil, "options of the mount, separated by commas; may be given several times")
 	flags.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground and log to standard error")
 	flags.IntVar(&c.reportTo, reportFlag, -1, "descriptor to report readiness on")
+	flags.StringVar(&c.program, programFlag, "", "where the program is on disk")
 	_ = flags.MarkHidden(reportFlag)
+	_ = flags.MarkHidden(programFlag)
 	flags.StringVar(&c.metrics, "metrics-listen", "",
 		"serve metrics for Prometheus at http://`ADDRESS`/metrics; :PORT is the loopback interface's (default: not served)")
 	c.log.addFlags(command)

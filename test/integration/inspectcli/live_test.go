@@ -94,11 +94,7 @@ func TestWatchEndsWithTheMount(t *testing.T) {
 
 func (m mounted) killDaemon(t *testing.T) {
 	t.Helper()
-	var figures struct{ PID int }
-	m.tells(t, &figures, "stats")
-	if err := unix.Kill(figures.PID, unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	rig.DaemonOf(t, m.directory).Kill(t)
 }
 
 // When the daemon is gone every command says so.
@@ -136,7 +132,7 @@ func TestStats(t *testing.T) {
 			t.Errorf("they are %+v", figures)
 		}
 		text := m.prints(t, "stats")
-		for _, words := range []string{"mode:           " + wanted + "\n", "bytes-charged:  5M\n", "bytes-limit:    64M\n", "\nREQUEST ", "\ncreate "} {
+		for _, words := range []string{"mode:            " + wanted + "\n", "bytes-charged:   5M\n", "bytes-limit:     64M\n", "\nREQUEST ", "\ncreate "} {
 			if !strings.Contains(text, words) {
 				t.Errorf("it does not print %q:\n%s", words, text)
 			}

@@ -82,10 +82,7 @@ func must(t testing.TB, err error) {
 func mount(t *testing.T) string {
 	t.Helper()
 	path := rig.Shmfs(t, "require-passthrough,size=1G,nr_inodes=1M")
-	value := make([]byte, 32)
-	length, err := unix.Getxattr(path, "trusted.shmfs.pid", value)
-	must(t, err)
-	threads, err := os.ReadDir(filepath.Join("/proc", string(value[:length]), "task"))
+	threads, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(rig.DaemonOf(t, path).Worker), "task"))
 	must(t, err)
 	for _, thread := range threads {
 		id, err := strconv.Atoi(thread.Name())

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"shmfs/test/integration/rig"
 )
 
 // What clients opened, mapped, left without a name and listed is given back: the daemon's descriptors return to what they
@@ -19,7 +22,7 @@ func TestDaemonReturnsToItsBaseline(t *testing.T) {
 		t.Run(options, func(t *testing.T) {
 			t.Parallel()
 			directory := mounted(t, "-o", "size=64M,"+options)
-			daemon := daemonOf(t, directory)
+			daemon := rig.DaemonOf(t, directory)
 			before := statfs(t, directory)
 			useOnce(t, directory, 0) // whatever the daemon opens once and keeps
 			descriptors := openDescriptors(t, daemon)
@@ -88,13 +91,23 @@ func useOnce(t *testing.T, directory string, number int) {
 	}
 }
 
-func openDescriptors(t *testing.T, process int) int {
+// openDescriptors counts those of the worker, and of the supervisor all but those by which it watches workers.
+func openDescriptors(t *testing.T, daemon rig.Daemon) int {
 	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", process))
-	if err != nil {
-		t.Fatal(err)
+	count := 0
+	for _, process := range []int{daemon.Supervisor, daemon.Worker} {
+		links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", process))
+		if err != nil || len(links) == 0 {
+			t.Fatalf("the open files of process %d cannot be seen: %v", process, err)
+		}
+		for _, link := range links {
+			target, err := os.Readlink(link)
+			if err == nil && (process == daemon.Worker || !strings.HasPrefix(target, "anon_inode:") && !strings.HasPrefix(target, "socket:")) {
+				count++
+			}
+		}
 	}
-	return len(entries)
+	return count
 }
 
 func statfs(t *testing.T, path string) unix.Statfs_t {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"shmfs/test/integration/rig"
 )
 
 // patience is far beyond what a mount or a process takes to begin or to end.
@@ -26,8 +28,8 @@ func mountpoint(t *testing.T) string {
 	t.Cleanup(func() {
 		for mountsAt(t, directory) > 0 {
 			t.Errorf("%s is still mounted", directory)
-			if process, err := daemonAt(directory); err == nil {
-				_ = unix.Kill(process, unix.SIGKILL)
+			if processes, err := rig.AskDaemon(directory); err == nil {
+				processes.Kill(t)
 			}
 			if err := unix.Unmount(directory, unix.MNT_DETACH); err != nil {
 				t.Fatalf("unmounting %s: %v", directory, err)

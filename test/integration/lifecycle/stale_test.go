@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"shmfs/test/integration/rig"
 )
 
 func TestStaleMountIsReplaced(t *testing.T) {
 	t.Parallel()
 	directory := mounted(t)
 	writeFile(t, filepath.Join(directory, "object"), "old")
-	watch(t, daemonOf(t, directory)).kill(t)
+	rig.DaemonOf(t, directory).Kill(t)
 	var figures unix.Statfs_t
 	if err := unix.Statfs(directory, &figures); err != unix.ENOTCONN {
 		t.Fatalf("the mount of a killed daemon answers %v", err)
@@ -37,7 +39,7 @@ func TestStaleMountsInAPileAreReplaced(t *testing.T) {
 	if err := unix.Mount(source, directory, "", unix.MS_BIND, ""); err != nil {
 		t.Fatal(err)
 	}
-	watch(t, daemonOf(t, source)).kill(t)
+	rig.DaemonOf(t, source).Kill(t)
 	if err := unix.Unmount(source, unix.MNT_DETACH); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +48,7 @@ func TestStaleMountsInAPileAreReplaced(t *testing.T) {
 	if !strings.Contains(got.stderr, "already has a live shmfs") {
 		t.Errorf("the live mount below was not found: %s", got.stderr)
 	}
-	watch(t, daemonOf(t, directory)).kill(t)
+	rig.DaemonOf(t, directory).Kill(t)
 	if got := shmfs(t, "mount", directory); got.code != 0 {
 		t.Errorf("exit code %d: %s", got.code, got.stderr)
 	}
@@ -56,7 +58,7 @@ func TestStaleMountsInAPileAreReplaced(t *testing.T) {
 func TestStaleMountIsUnmounted(t *testing.T) {
 	t.Parallel()
 	directory := mounted(t)
-	watch(t, daemonOf(t, directory)).kill(t)
+	rig.DaemonOf(t, directory).Kill(t)
 	requireFailure(t, shmfs(t, "mount", "-o", "remount,size=1G", directory), 7, "has died", "mount it again")
 	got := shmfs(t, "umount", directory)
 	if got.code != 0 {
@@ -70,9 +72,10 @@ func TestStaleMountIsUnmounted(t *testing.T) {
 func TestSilentMountHangsNoCommand(t *testing.T) {
 	t.Parallel()
 	directory := mounted(t)
-	daemon := watch(t, daemonOf(t, directory))
-	daemon.signal(t, unix.SIGSTOP)
-	t.Cleanup(func() { _ = unix.PidfdSendSignal(int(daemon), unix.SIGCONT, nil, 0) })
+	processes := rig.DaemonOf(t, directory)
+	daemon, worker := watch(t, processes.Supervisor), watch(t, processes.Worker)
+	worker.signal(t, unix.SIGSTOP)
+	t.Cleanup(func() { _ = unix.PidfdSendSignal(int(worker), unix.SIGCONT, nil, 0) })
 	cases := []struct {
 		name      string
 		arguments []string
@@ -91,7 +94,7 @@ func TestSilentMountHangsNoCommand(t *testing.T) {
 	})
 	requireSuccess(t, shmfs(t, "umount", "-l", directory))
 	requireUnmounted(t, directory)
-	daemon.signal(t, unix.SIGCONT)
+	worker.signal(t, unix.SIGCONT)
 	if !daemon.ended(t, patience) {
 		t.Error("the daemon does not end when it goes on")
 	}

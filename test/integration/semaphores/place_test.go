@@ -170,16 +170,12 @@ func eventually(t testing.TB, want string, condition func() (held bool, found an
 	}
 }
 
-// daemonProcess is the process that serves the mount.
+// daemonProcess is the process that answers the kernel for the mount.
 func daemonProcess(t testing.TB) int {
 	t.Helper()
 	return within(t, "asking for the daemon", func() (int, error) {
-		value := make([]byte, 32)
-		length, err := unix.Getxattr(rig.SharedMemory, "trusted.shmfs.pid", value)
-		if err != nil {
-			return 0, err
-		}
-		return strconv.Atoi(string(value[:length]))
+		found, err := rig.AskDaemon(rig.SharedMemory)
+		return found.Worker, err
 	})
 }
 

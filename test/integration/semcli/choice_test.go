@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -101,18 +100,7 @@ func TestDaemonHasDied(t *testing.T) {
 	t.Parallel()
 	m := mount(t, "")
 	m.must(t, "", "create", "jobs")
-	text := make([]byte, 32)
-	length, err := unix.Getxattr(m.directory, "trusted.shmfs.pid", text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	daemon, err := strconv.Atoi(string(text[:length]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Kill(daemon, unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	rig.DaemonOf(t, m.directory).Kill(t)
 	for _, arguments := range [][]string{{"ls"}, {"get", "jobs"}, {"post", "jobs"}, {"create", "more"}, {"rm", "jobs"}} {
 		m.fails(t, 7, []string{"the daemon of the shmfs on " + m.directory + " has died", "mount it again"}, arguments...)
 	}

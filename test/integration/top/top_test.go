@@ -276,22 +276,10 @@ func TestMountThatHangs(t *testing.T) {
 	w.shows(t, "it ended with 0")
 }
 
-// daemonOf returns the process that serves a mount.
+// daemonOf returns the process that answers the kernel for a mount.
 func daemonOf(t *testing.T, mount string) int {
 	t.Helper()
-	output, err := exec.Command("cat", mount+"/.shmfs/stats").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := regexp.MustCompile(`(?m)^pid: (\d+)$`).FindSubmatch(output)
-	if found == nil {
-		t.Fatalf("no pid is in\n%s", output)
-	}
-	daemon, err := strconv.Atoi(string(found[1]))
-	if err != nil || daemon < 2 {
-		t.Fatalf("the daemon is %d: %v", daemon, err)
-	}
-	return daemon
+	return rig.DaemonOf(t, mount).Worker
 }
 
 func TestMountThatGoes(t *testing.T) {

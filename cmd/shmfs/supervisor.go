@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+
+	"shmfs/fs"
+	"shmfs/fs/keep"
+)
+
+// supervisor holds what a mount consists of and has a worker serve it: another one when one has died, and one of another program when it
+// is told to reload. It does next to nothing itself, so that there is little that could end it.
+//
+// Everything happens in one goroutine, the loop. Others wait for something and hand the loop what is to be done then; the loop itself
+// waits for nothing else, and never for a worker.
+type supervisor struct {
+	mountpoint string
+	device     string // of the mount in the mount table; empty when it is not found there
+	settings   *logSettings
+	log        hclog.Logger
+	manager    *serviceManager
+	ready      func() error // tells who waits for the mount, once; nil when nobody does any more
+
+	connection *fs.Connection
+	listener   int // socket to serve metrics on; negative: none
+	holder     keep.Holder
+	running    *program // that workers are started from
+	path       string   // where the program is on disk
+
+	todo    chan func()
+	signals chan os.Signal
+	over    overseer
+	reaped  sync.WaitGroup
+
+	worker   *child // that serves, or is about to; nil while none does
+	standby  *child // nil while none is there
+	former   *child // the last that handed over
+	leaving  map[*child]bool
+	restarts uint64
+	rapid    int        // deaths in a row that came at once
+	reload   *reloading // nil: none is under way
+	queue    []string   // requests for reloads that come after it
+	outcomes outcomes   // of reloads
+
+	requests int  // how often it was asked to stop
+	ending   bool // no worker is to be started any more
+	finished bool
+	result   error
+}
+
+func newSupervisor(mountpoint string, settings *logSettings, log hclog.Logger) (*supervisor, error) {
+	running, err := ownProgram()
+	if err != nil {
+		return nil, err
+	}
+	s := &supervisor{
+		mountpoint: mountpoint, settings: settings, log: log, manager: newServiceManager(log), listener: -1, running: running,
+		todo: make(chan func()), signals: make(chan os.Signal, 8), leaving: make(map[*child]bool),
+	}
+	s.over = overseer{
+		log: log, reaped: &s.reaped,
+		obey: func(m *keep.Message) {
+			if err := s.holder.Obey(m); err != nil {
+				log.Error("a worker asked for what makes no sense", "error", err)
+			}
+		},
+		heard: func(c *child, m *keep.Message) { s.todo <- func() { s.hear(c, m) } },
+		ended: func(c *child, how string) { s.todo <- func() { s.bury(c, how) } },
+	}
+	return s, nil
+}
+
+// catchSignals must be called before anything is mounted: signals must find it mounted or not begun. They are caught until the process
+// ends, so that one more than were needed does not kill it on its last steps. A closed standard error must not end the mount.
+func (s *supervisor) catchSignals() {
+	signal.Ignore(unix.SIGPIPE)
+	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+}
+
+// prepareProcess gives a process of the mount what serving needs and takes from it what it would hold on to.
+func prepareProcess(log hclog.Logger) {
+	unix.Umask(0) // the kernel has applied each caller's own
+	if err := os.Chdir("/"); err != nil {
+		log.Warn("leaving the working directory failed", "error", err)
+	}
+	limit, err := raiseDescriptorLimit()
+	if err != nil {
+		log.Warn("raising the limit of open files failed", "limit", limit, "error", err)
+		return
+	}
+	log.Debug("limit of open files", "limit", limit)
+}
+
+// mount makes the mount, which nobody serves yet.
+func (s *supervisor) mount(options fs.Options, metrics string) error {
+	s.log.Info("starting", "version", fs.BuildVersion().String(), "mountpoint", s.mountpoint, "options", options.String())
+	if metrics != "" {
+		var err error
+		if s.listener, err = listenForMetrics(metrics); err != nil {
+			s.log.Error("the metrics cannot be served", "error", err)
+			return err
+		}
+	}
+	connection, err := fs.Connect(s.mountpoint, options, s.log)
+	if err != nil {
+		err = mountFailure(s.mountpoint, err)
+		s.log.Error("mounting failed", "mountpoint", s.mountpoint, "error", err)
+		return err
+	}
+	s.connection, s.device = connection, deviceAt(s.mountpoint)
+	s.log.Info("mounted", "mountpoint", s.mountpoint)
+	return nil
+}
+
+// run has the mount served until it ends. It returns nil when it ended because someone asked for it.
+func (s *supervisor) run() error {
+	if s.worker == nil {
+		s.serve(false)
+	} else {
+		s.startStandby()
+	}
+	for !s.finished {
+		select {
+		case do := <-s.todo:
+			do()
+		case received := <-s.signals:
+			s.signalled(received)
+		}
+	}
+	return s.result
+}
+
+// after has the loop do something when a time has passed.
+func (s *supervisor) after(wait time.Duration, do func()) {
+	time.AfterFunc(wait, func() { s.todo <- do })
+}
+
+// hear does what a worker says.
+func (s *supervisor) hear(c *child, m *keep.Message) {
+	defer m.Close()
+	switch m.Kind {
+	case keep.Hello:
+		if err := c.greet(m, s.over); err != nil {
+			s.log.Error("a worker cannot be understood", "worker", c.pid, "error", err)
+			c.kill()
+			return
+		}
+		s.greeted(c)
+	case keep.Serving:
+		s.began(c)
+	case keep.Failed:
+		s.couldNot(c, fmt.Errorf("%s", m.Text))
+	case keep.Ended:
+		s.servedOut(c, string(m.Text))
+	case keep.HandedOver:
+		s.handedOver(c)
+	case keep.Reload:
+		s.requestReload(string(m.Text))
+	default:
+		s.log.Error("a worker said what makes no sense", "worker", c.pid, "kind", m.Kind)
+	}
+}
+
+// send sends to a worker without waiting until it reads. One that cannot be reached is dead or will be.
+func (s *supervisor) send(c *child, m keep.Message) {
+	c.outbox.put(func() {
+		if err := c.link.Send(m); err != nil && !keep.Gone(err) {
+			s.log.Error("a worker cannot be told", "worker", c.pid, "error", err)
+		}
+	})
+}
