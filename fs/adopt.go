@@ -17,6 +17,9 @@ var wireVersion = fuse.Protocol{Major: 7, Minor: 33}
 
 // adopt makes a bazil connection of a device that is past INIT. The connection owns the device from then on.
 func adopt(device *os.File, flags uint64) (*fuse.Conn, error) {
+	if err := prefault(); err != nil {
+		return nil, err
+	}
 	conn := &fuse.Conn{}
 	for name, value := range map[string]any{
 		"dev":   device,

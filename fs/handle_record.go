@@ -26,9 +26,9 @@ const (
 	handleHolder     // the process that acquired them
 	handleCommand    // and what it ran, two words
 	_
-	handleRead       // of events: the request that read last
-	handleBefore     // the event to be read next before that request
-	handleAfter      // and after it
+	handleRead   // of events: the request that read last
+	handleBefore // the event to be read next before that request
+	handleAfter  // and after it
 	handleWords
 )
 

@@ -52,7 +52,7 @@ func (t *Tree) keep(node *Node, descriptor int) {
 		node.recordFlags()
 	}
 	t.mu.Unlock()
-	if unknown || again {
+	if unknown || again && token != 0 { // without a token the two are one
 		_ = t.keeper.LetGo(node.id, token)
 	}
 }
