@@ -2,6 +2,7 @@ package mmapcore
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,16 @@ import (
 )
 
 // TestMain fails if any test has left a goroutine, such as one that sleeps in a futex.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(pairPeerFile); path != "" {
+		if err := runPairPeer(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // backingName is in the name of every backing file here, and so in the maps and descriptors that they leave.
 const backingName = "mmapcore-backing"

@@ -118,13 +118,14 @@ func TestReadOnlyMappingRefusesStores(t *testing.T) {
 		content := fill(t, region, pageSize)
 		mapping := mapRegion(t, region, int(pageSize), ReadOnly)
 		errs := map[string]error{
-			"WriteAt":          second(mapping.WriteAt([]byte{1}, 0)),
-			"Store32":          mapping.Store32(0, 1),
-			"Store64":          mapping.Store64(0, 1),
-			"CompareAndSwap32": second(mapping.CompareAndSwap32(0, 1, 1)),
-			"CompareAndSwap64": second(mapping.CompareAndSwap64(0, 1, 1)),
-			"Add32":            second(mapping.Add32(0, 1)),
-			"Add64":            second(mapping.Add64(0, 1)),
+			"WriteAt":            second(mapping.WriteAt([]byte{1}, 0)),
+			"Store32":            mapping.Store32(0, 1),
+			"Store64":            mapping.Store64(0, 1),
+			"CompareAndSwap32":   second(mapping.CompareAndSwap32(0, 1, 1)),
+			"CompareAndSwap64":   second(mapping.CompareAndSwap64(0, 1, 1)),
+			"CompareAndSwapPair": second(mapping.CompareAndSwapPair(0, Pair{1}, Pair{1})),
+			"Add32":              second(mapping.Add32(0, 1)),
+			"Add64":              second(mapping.Add64(0, 1)),
 		}
 		for name, err := range errs {
 			wantError(t, name, err, unix.EACCES)
@@ -159,8 +160,11 @@ func accesses(mapping *Mapping, offset int64) map[string]func() error {
 		"Store64":          func() error { return mapping.Store64(offset, 0) },
 		"CompareAndSwap32": func() error { return second(mapping.CompareAndSwap32(offset, 0, 0)) },
 		"CompareAndSwap64": func() error { return second(mapping.CompareAndSwap64(offset, 0, 0)) },
-		"Add32":            func() error { return second(mapping.Add32(offset, 0)) },
-		"Add64":            func() error { return second(mapping.Add64(offset, 0)) },
+		"CompareAndSwapPair": func() error {
+			return second(mapping.CompareAndSwapPair(offset&^(pairSize-1), Pair{}, Pair{}))
+		},
+		"Add32": func() error { return second(mapping.Add32(offset, 0)) },
+		"Add64": func() error { return second(mapping.Add64(offset, 0)) },
 		"FutexWait": func() error {
 			err := mapping.FutexWait(offset, 0, 0)
 			if errors.Is(err, unix.ETIMEDOUT) {
