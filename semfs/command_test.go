@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -265,10 +266,28 @@ func checkNote(t *testing.T, before []byte) {
 	if len(before) == Size {
 		w := words(binary.LittleEndian.Uint64(before))
 		if layout, _ := decode(w, binary.LittleEndian.Uint32(before[sharingOffset:])); layout != nil {
-			binary.LittleEndian.PutUint32(want[noteOffset:], layout.value(w)+1<<31)
+			binary.LittleEndian.PutUint32(want[16:], layout.value(w))
+			binary.LittleEndian.PutUint32(want[20:], layout.value(w)^0x5eed2bad)
 		}
 	}
 	if !bytes.Equal(after, want) {
 		t.Fatalf("% x noted is % x, want % x", before, after, want)
+	}
+}
+
+// What happens to stand where the value would be noted is no note, above all not what both libcs may leave there.
+func TestOnlyNotesAreNotes(t *testing.T) {
+	for _, note := range []uint64{0, 1, math.MaxUint32, math.MaxUint64, 7<<32 | 7, 0x00007f0123456780, noteOf(3) + 1, noteOf(3) + 1<<32, noteOf(1 << 31)} {
+		image, err := Image(Musl, 3)
+		wantNoError(t, "Image", err)
+		binary.LittleEndian.PutUint64(image[noteOffset:], note)
+		if state := StateOf(image); state.Noted || state.Initial != 0 {
+			t.Errorf("%#x is read as %+v", note, state)
+		}
+	}
+	for _, value := range []uint32{0, 1, MaxValue} {
+		if initial, noted := parseNote(noteOf(value)); initial != value || !noted {
+			t.Errorf("%d is noted as %d, %v", value, initial, noted)
+		}
 	}
 }

@@ -10,8 +10,9 @@
 //	0       value                 value; with a mark while somebody waits
 //	4       waiters               waiters
 //	8       0x80: shared          0: shared
-//	12      the initial value, noted by shmfs; unused by either
-//	16      unused                unused
+//	12      unused                unused
+//	16      the initial value, noted by shmfs, 8 bytes; unused by either
+//	24      unused                unused
 //
 // Semaphore changes both words with one 64-bit compare-and-swap, whereas libc's functions use 32 or 64 bits as they please.
 // The memory is the clients': every operation looks at it afresh, trusts nothing it has read before, and returns.

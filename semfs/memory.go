@@ -16,12 +16,26 @@ type Memory interface {
 	Set(value uint32) error
 }
 
-// noteOffset is where, in bytes, the value that a semaphore began with is noted: 32 bits that neither libc uses. noted is set in it,
-// since libc leaves 0 there.
+// noteOffset is where, in bytes, the value that a semaphore began with is noted, in noteSize bytes that neither libc uses. glibc leaves
+// zeros there, and musl what was on its stack.
 const (
-	noteOffset = 12
-	noted      = 1 << 31
+	noteOffset = 16
+	noteSize   = 8
 )
+
+// noteCheck keeps what happens to stand there from being read as a note: its upper half is the value, changed by this.
+const noteCheck = 0x5eed2bad
+
+func noteOf(value uint32) uint64 { return uint64(value^noteCheck)<<32 | uint64(value) }
+
+// parseNote returns the value that was noted, if one was.
+func parseNote(note uint64) (initial uint32, noted bool) {
+	initial = uint32(note)
+	if initial > MaxValue || note != noteOf(initial) {
+		return 0, false
+	}
+	return initial, true
+}
 
 // Image returns a semaphore's memory with value units (at most MaxValue) and no waiters, and notes that it began with them.
 func Image(layout Layout, value uint32) ([]byte, error) {
@@ -31,7 +45,7 @@ func Image(layout Layout, value uint32) ([]byte, error) {
 	image := make([]byte, Size)
 	binary.LittleEndian.PutUint32(image[wordsOffset:], value)
 	binary.LittleEndian.PutUint32(image[sharingOffset:], layout.sharing())
-	binary.LittleEndian.PutUint32(image[noteOffset:], noted|value)
+	binary.LittleEndian.PutUint64(image[noteOffset:], noteOf(value))
 	return image, nil
 }
 
@@ -44,18 +58,18 @@ func NoteInitial(image []byte) {
 	w := words(binary.LittleEndian.Uint64(image[wordsOffset:]))
 	layout, _ := decode(w, binary.LittleEndian.Uint32(image[sharingOffset:]))
 	if layout != nil {
-		binary.LittleEndian.PutUint32(image[noteOffset:], noted|layout.value(w))
+		binary.LittleEndian.PutUint64(image[noteOffset:], noteOf(layout.value(w)))
 	}
 }
 
 // InitialNote returns what NoteInitial would write and where, in bytes from the beginning of a semaphore's memory; nil if the memory is
-// no semaphore. What stands there already means nothing: musl leaves there what was on its stack.
+// no semaphore. What stands there already means nothing.
 func InitialNote(image []byte) (note []byte, offset int64) {
 	if StateOf(image).Layout == nil {
 		return nil, 0
 	}
 	NoteInitial(image)
-	return image[noteOffset : noteOffset+4], noteOffset
+	return image[noteOffset : noteOffset+noteSize], noteOffset
 }
 
 // StateOf is the state of a semaphore whose memory was read, all of it.
@@ -68,9 +82,7 @@ func StateOf(image []byte) State {
 	if layout == nil {
 		return State{Invalid: reason}
 	}
-	note := binary.LittleEndian.Uint32(image[noteOffset:])
-	return State{
-		Layout: withoutMark(layout), Value: layout.value(w), Waiters: w.waiters(),
-		Initial: note &^ noted, Noted: note&noted != 0,
-	}
+	state := State{Layout: withoutMark(layout), Value: layout.value(w), Waiters: w.waiters()}
+	state.Initial, state.Noted = parseNote(binary.LittleEndian.Uint64(image[noteOffset:]))
+	return state
 }

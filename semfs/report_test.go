@@ -80,7 +80,7 @@ func TestReportText(t *testing.T) {
 	wantText(t, o.operator, around, "value: -\nwaiters: -\nstate: invalid: the file has 7 bytes, not 32\nlayout: -\ninitial: unknown\n"+
 		"created: 2026-11-23T04:30:16.123456789Z\nheld: 3\nholder: pid 11, units 1")
 	wantNoError(t, "Initialise", o.Initialise(Musl, 0))
-	wantNoError(t, "Store32", o.mapping.Store32(noteOffset, 0))
+	wantNoError(t, "Store64", o.mapping.Store64(noteOffset, 0))
 	wantText(t, o.operator, around, "value: 0\nwaiters: 0\nstate: ok\nlayout: musl\ninitial: unknown\ncreated: ")
 }
 

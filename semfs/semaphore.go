@@ -68,15 +68,15 @@ func (s *Semaphore) State() (State, error) {
 	if err == nil && layout == nil {
 		return State{Invalid: reason}, nil
 	}
-	note, noteErr := s.mapping.Load32(noteOffset)
+	note, noteErr := s.mapping.Load64(noteOffset)
 	switch err = errors.Join(err, asInvalid(noteErr)); {
 	case errors.Is(err, unix.EINVAL):
 		return State{Invalid: "the file shrank meanwhile"}, nil
 	case err != nil:
 		return State{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	state := State{Layout: layout, Value: layout.value(w), Waiters: w.waiters(), Initial: note &^ noted, Noted: note&noted != 0}
-	state.Layout = withoutMark(layout)
+	state := State{Layout: withoutMark(layout), Value: layout.value(w), Waiters: w.waiters()}
+	state.Initial, state.Noted = parseNote(note)
 	return state, nil
 }
 
