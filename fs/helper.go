@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"shmfs/semfs"
-
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +25,7 @@ const helperStarts = 3
 //
 // All methods may be called concurrently; close once, when no other is running. An operation fails with the errno that it met
 // (see semfs.Semaphore); ENOENT or ESTALE when the semaphore is not there, which leaves everything as it was; and EIO
-// when the process died or was ended because it took too long, which leaves open whether the operation was done. None may be
+// when the process died or was ended because it took too long, which leaves open whether the operation was done (errNoAnswer). None may be
 // asked for by what the kernel must have answered before the helper can go on: LOOKUP, OPEN, READ and WRITE of its pages, GETATTR;
 // and SETATTR with a size, during which the kernel writes no pages back.
 type helper struct {
@@ -63,30 +61,6 @@ func helperCommand(mountpoint string, device uint64, socket *os.File, log hclog.
 	}
 }
 
-// Post adds units to a semaphore.
-func (h *helper) Post(target helperTarget, units uint32) error {
-	_, err := h.call(helperRequest{operation: helperPost, target: target, value: units})
-	return err
-}
-
-// Take takes units from a semaphore, or fails with EAGAIN: it never waits for them.
-func (h *helper) Take(target helperTarget, units uint32) error {
-	_, err := h.call(helperRequest{operation: helperTake, target: target, value: units})
-	return err
-}
-
-// Set makes the number of a semaphore's units value.
-func (h *helper) Set(target helperTarget, value uint32) error {
-	_, err := h.call(helperRequest{operation: helperSet, target: target, value: value})
-	return err
-}
-
-// State looks at a semaphore.
-func (h *helper) State(target helperTarget) (semfs.State, error) {
-	answer, err := h.call(helperRequest{operation: helperState, target: target})
-	return answer.state, err
-}
-
 // has says whether a thread, by the number that requests carry, is the helper's: what it opens is opened for the daemon.
 func (h *helper) has(thread uint32) bool {
 	h.mu.Lock()
@@ -97,6 +71,7 @@ func (h *helper) has(thread uint32) bool {
 	return unix.Access(fmt.Sprintf("/proc/%d/task/%d", h.current.process.Pid, thread), unix.F_OK) == nil
 }
 
+// call has an operation done, and returns the answer to it.
 func (h *helper) call(request helperRequest) (helperAnswer, error) {
 	if length := len(request.target.path); length >= unix.PathMax {
 		return helperAnswer{}, fmt.Errorf("a path of %d bytes: %w", length, unix.ENAMETOOLONG)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,12 @@ var bad = map[string]func(){
 	"leaves at once": func() {},
 	"leaves with a request": func() {
 		readRequest()
+	},
+	"does what it does not answer": func() {
+		if request := readRequest(); request != nil && len(os.Args) == 4 {
+			device, _ := strconv.ParseUint(os.Args[3], 10, 64)
+			(&helperProcess{root: os.Args[2], device: device}).answer(request)
+		}
 	},
 	"answers nothing": func() {
 		for readRequest() != nil {

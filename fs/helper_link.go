@@ -11,8 +11,8 @@ import (
 // errNotAsked says that a request did not reach the helper process, so that nothing was done.
 var errNotAsked = errors.New("the process has ended before it was asked")
 
-// errNoAnswer says that the process ended, and with it what it was asked to do, if that was not done.
-var errNoAnswer = errors.New("the process has ended without an answer")
+// errNoAnswer says that what the process was asked to do may be done or not. It is ended, and does nothing any more.
+var errNoAnswer = errors.New("no answer")
 
 // helperLink is the connection to one helper process, by which many may ask at once.
 type helperLink struct {
@@ -44,13 +44,13 @@ func (l *helperLink) ask(request helperRequest, patience time.Duration) (helperA
 		return got, nil
 	case <-l.ended:
 	case <-timer.C:
-		return helperAnswer{}, fmt.Errorf("no answer for %v", patience)
+		return helperAnswer{}, fmt.Errorf("%w for %v", errNoAnswer, patience)
 	}
 	select {
 	case got := <-answer: // the last thing it did
 		return got, nil
 	default:
-		return helperAnswer{}, errNoAnswer
+		return helperAnswer{}, fmt.Errorf("%w: the process has ended", errNoAnswer)
 	}
 }
 

@@ -2,6 +2,8 @@ package fs
 
 import (
 	"errors"
+	"fmt"
+	"sync/atomic"
 
 	"shmfs/semfs"
 
@@ -13,6 +15,7 @@ import (
 type helperMemory struct {
 	helper *helper                      // immutable
 	find   func() (helperTarget, error) // where it is now; immutable
+	next   atomic.Uint32                // the stamp that the next change is likely to have
 }
 
 var _ semfs.Memory = (*helperMemory)(nil)
@@ -34,42 +37,70 @@ func (f *Filesystem) memoryOf(node uint64) *helperMemory {
 // mostRenames bounds how often an operation follows a semaphore that is renamed meanwhile. Only who means harm renames it as often.
 const mostRenames = 10
 
-// at does an operation where the semaphore is.
-func (m *helperMemory) at(operate func(helperTarget) error) error {
-	var err error
+// ask has an operation done where the semaphore is.
+func (m *helperMemory) ask(request helperRequest) (answer helperAnswer, err error) {
 	for range mostRenames {
-		var target helperTarget
-		if target, err = m.find(); err != nil {
-			return err
+		if request.target, err = m.find(); err != nil {
+			return helperAnswer{}, err
 		}
-		err = operate(target)
+		answer, err = m.helper.call(request)
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESTALE) {
-			return err
+			return answer, err
 		}
 	}
-	return err
+	return helperAnswer{}, err
 }
 
 // State looks at the semaphore.
-func (m *helperMemory) State() (state semfs.State, err error) {
-	err = m.at(func(target helperTarget) (err error) {
-		state, err = m.helper.State(target)
-		return err
-	})
-	return state, err
+func (m *helperMemory) State() (semfs.State, error) {
+	answer, err := m.ask(helperRequest{operation: helperState})
+	return answer.state, err
 }
 
-// Post adds units.
-func (m *helperMemory) Post(units uint32) error {
-	return m.at(func(target helperTarget) error { return m.helper.Post(target, units) })
+// mostStamps bounds how often a change is tried with another stamp. Only who means harm changes it as often.
+const mostStamps = 100
+
+// Change makes a change. The process knows the stamp, and nobody but this memory changes it: so it is remembered, and told with the
+// change, and known for certain after the first.
+func (m *helperMemory) Change(kind semfs.Kind, units uint32, intend func(stamp uint32) error) (moved uint32, err error) {
+	request := helperRequest{operation: helperChange, kind: kind, value: units, stamping: intend != nil}
+	for range mostStamps {
+		request.stamp = m.next.Load()
+		if intend != nil {
+			if err := intend(request.stamp); err != nil {
+				return 0, err
+			}
+		}
+		answer, err := m.ask(request)
+		switch {
+		case intend != nil && errors.Is(err, errNoAnswer):
+			return m.settle(request, err)
+		case err != nil:
+			return 0, err
+		case answer.done:
+			m.next.Store(request.stamp + 1)
+			return answer.moved, nil
+		}
+		m.next.Store(answer.stamp)
+	}
+	return 0, fmt.Errorf("a semaphore's stamp was changed %d times meanwhile: %w", mostStamps, unix.EBUSY)
 }
 
-// Take takes units, or fails with EAGAIN.
-func (m *helperMemory) Take(units uint32) error {
-	return m.at(func(target helperTarget) error { return m.helper.Take(target, units) })
+// settle finds out whether a change was made to which no answer came for a reason. It may have moved fewer units than it should; nobody
+// knows then.
+func (m *helperMemory) settle(request helperRequest, reason error) (moved uint32, err error) {
+	done, err := m.Settle(request.stamp)
+	switch {
+	case err != nil:
+		return 0, errors.Join(reason, err)
+	case done:
+		return request.value, nil
+	}
+	return 0, reason
 }
 
-// Set makes the number of units value.
-func (m *helperMemory) Set(value uint32) error {
-	return m.at(func(target helperTarget) error { return m.helper.Set(target, value) })
+// Settle finds out whether the change with a stamp was made.
+func (m *helperMemory) Settle(stamp uint32) (done bool, err error) {
+	answer, err := m.ask(helperRequest{operation: helperSettle, stamp: stamp})
+	return answer.done, err
 }

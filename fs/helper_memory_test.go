@@ -73,3 +73,34 @@ func TestHelperMemoryGivesUp(t *testing.T) {
 	_, err := nameless.State()
 	wantErrno(t, "State of what has no name", err, unix.ENOENT)
 }
+
+// What the tests ask of a helper, and of a memory that it gets at.
+
+func (h *helper) change(target helperTarget, kind semfs.Kind, units uint32) error {
+	_, err := h.call(helperRequest{operation: helperChange, target: target, kind: kind, value: units})
+	return err
+}
+
+func (h *helper) Post(target helperTarget, units uint32) error {
+	return h.change(target, semfs.Post, units)
+}
+func (h *helper) Take(target helperTarget, units uint32) error {
+	return h.change(target, semfs.Take, units)
+}
+func (h *helper) Set(target helperTarget, value uint32) error {
+	return h.change(target, semfs.Set, value)
+}
+
+func (h *helper) State(target helperTarget) (semfs.State, error) {
+	answer, err := h.call(helperRequest{operation: helperState, target: target})
+	return answer.state, err
+}
+
+func (m *helperMemory) change(kind semfs.Kind, units uint32) error {
+	_, err := m.Change(kind, units, nil)
+	return err
+}
+
+func (m *helperMemory) Post(units uint32) error { return m.change(semfs.Post, units) }
+func (m *helperMemory) Take(units uint32) error { return m.change(semfs.Take, units) }
+func (m *helperMemory) Set(value uint32) error  { return m.change(semfs.Set, value) }

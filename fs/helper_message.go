@@ -13,10 +13,9 @@ import (
 
 // Operations on a semaphore.
 const (
-	helperState = iota
-	helperPost
-	helperTake
-	helperSet
+	helperState  = iota // looks at it
+	helperChange        // makes a change
+	helperSettle        // finds out whether a change was made
 )
 
 // helperTarget says which semaphore is meant.
@@ -29,14 +28,17 @@ type helperTarget struct {
 // helperRequest asks for one operation.
 type helperRequest struct {
 	number    uint64 // comes back with the answer
-	operation uint32
-	value     uint32 // units, or the value to set
+	operation uint16
+	kind      semfs.Kind // of the change
+	stamping  bool       // the change is made with stamp, or not at all
+	value     uint32     // units, or the value to set
+	stamp     uint32     // of the change that is to be made, or may have been
 	target    helperTarget
 }
 
 const (
 	helperRequestSize = 32 // without the path
-	helperAnswerSize  = 32 // without the text
+	helperAnswerSize  = 40 // without the text
 	helperMessageSize = helperRequestSize + unix.PathMax
 	helperTextSize    = helperMessageSize - helperAnswerSize
 )
@@ -46,8 +48,11 @@ func (r *helperRequest) encode() []byte {
 	le.PutUint64(data[0:], r.number)
 	le.PutUint64(data[8:], r.target.node)
 	le.PutUint32(data[16:], r.target.generation)
-	le.PutUint32(data[20:], r.operation)
+	le.PutUint16(data[20:], r.operation)
+	data[22] = byte(r.kind)
+	data[23] = flagByte(r.stamping)
 	le.PutUint32(data[24:], r.value)
+	le.PutUint32(data[28:], r.stamp)
 	return append(data, r.target.path...)
 }
 
@@ -57,8 +62,11 @@ func parseHelperRequest(data []byte) (r helperRequest, err error) {
 	}
 	return helperRequest{
 		number:    le.Uint64(data[0:]),
-		operation: le.Uint32(data[20:]),
+		operation: le.Uint16(data[20:]),
+		kind:      semfs.Kind(data[22]),
+		stamping:  data[23] != 0,
 		value:     le.Uint32(data[24:]),
+		stamp:     le.Uint32(data[28:]),
 		target: helperTarget{
 			node: le.Uint64(data[8:]), generation: le.Uint32(data[16:]), path: string(data[helperRequestSize:]),
 		},
@@ -71,6 +79,9 @@ type helperAnswer struct {
 	errno  unix.Errno // 0 if it was done
 	text   string     // what failed
 	state  semfs.State
+	done   bool   // the change was made; else, if a stamp was given, the memory would have to get another one, which is stamp
+	moved  uint32 // units, by a change
+	stamp  uint32
 }
 
 // err is why the operation failed, or nil.
@@ -115,12 +126,13 @@ func (a *helperAnswer) encode() []byte {
 	le.PutUint64(data[0:], a.number)
 	le.PutUint32(data[8:], uint32(a.errno))
 	le.PutUint16(data[12:], layout)
-	if a.state.Noted {
-		le.PutUint16(data[14:], 1)
-	}
+	data[14] = flagByte(a.state.Noted)
+	data[15] = flagByte(a.done)
 	le.PutUint32(data[16:], a.state.Value)
 	le.PutUint32(data[20:], a.state.Waiters)
 	le.PutUint32(data[24:], a.state.Initial)
+	le.PutUint32(data[28:], a.moved)
+	le.PutUint32(data[32:], a.stamp)
 	return append(data, text...)
 }
 
@@ -136,9 +148,10 @@ func parseHelperAnswer(data []byte) (a helperAnswer, err error) {
 	}
 	a.state = semfs.State{
 		Value: le.Uint32(data[16:]), Waiters: le.Uint32(data[20:]),
-		Initial: le.Uint32(data[24:]), Noted: le.Uint16(data[14:]) != 0,
+		Initial: le.Uint32(data[24:]), Noted: data[14] != 0,
 		Invalid: text,
 	}
+	a.done, a.moved, a.stamp = data[15] != 0, le.Uint32(data[28:]), le.Uint32(data[32:])
 	switch layout := le.Uint16(data[12:]); layout {
 	case helperNoLayout:
 	case helperGlibc:
@@ -149,4 +162,11 @@ func parseHelperAnswer(data []byte) (a helperAnswer, err error) {
 		return a, fmt.Errorf("answer of the helper with layout %d: %w", layout, unix.EPROTO)
 	}
 	return a, nil
+}
+
+func flagByte(set bool) byte {
+	if set {
+		return 1
+	}
+	return 0
 }

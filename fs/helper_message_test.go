@@ -11,7 +11,7 @@ import (
 
 func TestHelperMessages(t *testing.T) {
 	request := helperRequest{
-		number: 1 << 60, operation: helperSet, value: semfs.MaxValue,
+		number: 1 << 60, operation: helperChange, kind: semfs.Set, stamping: true, value: semfs.MaxValue, stamp: 1<<32 - 1,
 		target: helperTarget{node: 1<<64 - 1, generation: 1<<32 - 1, path: "sem.\xff \x00"},
 	}
 	if got, err := parseHelperRequest(request.encode()); err != nil || got != request {
@@ -21,7 +21,9 @@ func TestHelperMessages(t *testing.T) {
 		{number: 1, state: semfs.State{Layout: semfs.Glibc, Value: 1, Waiters: 2, Initial: 3, Noted: true}},
 		{number: 2, state: semfs.State{Layout: semfs.Musl, Value: semfs.MaxValue, Waiters: 1 << 22}},
 		{number: 3, state: semfs.State{Invalid: "the file has 0 bytes, not 32"}},
-		{number: 4, errno: unix.EAGAIN, text: "there is none"},
+		{number: 4, done: true, moved: 1<<32 - 1},
+		{number: 5, stamp: 1<<32 - 1},
+		{number: 6, errno: unix.EAGAIN, text: "there is none"},
 	} {
 		if got, err := parseHelperAnswer(answer.encode()); err != nil || got != answer {
 			t.Errorf("%+v came as %+v, %v", answer, got, err)

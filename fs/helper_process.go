@@ -85,37 +85,56 @@ func (p *helperProcess) serve(socket int) error {
 }
 
 func (p *helperProcess) answer(request *helperRequest) helperAnswer {
-	state, err := p.operate(request)
+	answer, err := p.operate(request)
 	if err != nil {
-		return helperAnswer{number: request.number, errno: errnoOf(err), text: err.Error()}
+		answer = helperAnswer{errno: errnoOf(err), text: err.Error()}
 	}
-	return helperAnswer{number: request.number, state: state}
+	answer.number = request.number
+	return answer
 }
 
 // operate does one operation. When it returns, nothing of the mount is held.
-func (p *helperProcess) operate(request *helperRequest) (state semfs.State, err error) {
+func (p *helperProcess) operate(request *helperRequest) (answer helperAnswer, err error) {
 	descriptor, err := p.open(&request.target)
 	if err != nil {
-		return state, err
+		return answer, err
 	}
 	region := mmapcore.NewRegion(descriptor)
 	defer region.Close()
 	semaphore, err := semfs.Open(region)
 	if err != nil {
-		return state, err
+		return answer, err
 	}
 	defer semaphore.Close()
 	switch request.operation {
 	case helperState:
-		return semaphore.State()
-	case helperPost:
-		return state, semaphore.Post(request.value)
-	case helperTake:
-		return state, semaphore.Take(request.value)
-	case helperSet:
-		return state, semaphore.Set(request.value)
+		answer.state, err = semaphore.State()
+		return answer, err
+	case helperSettle:
+		answer.done, err = semaphore.Settle(request.stamp)
+		return answer, err
+	case helperChange:
+		return request.change(semaphore)
 	}
-	return state, fmt.Errorf("operation %d of the helper: %w", request.operation, unix.EINVAL)
+	return answer, fmt.Errorf("operation %d of the helper: %w", request.operation, unix.EINVAL)
+}
+
+// errOtherStamp ends a change that would get another stamp than it was to have.
+var errOtherStamp = errors.New("the memory has another stamp")
+
+func (r *helperRequest) change(semaphore *semfs.Semaphore) (answer helperAnswer, err error) {
+	answer.moved, err = semaphore.Change(r.kind, r.value, func(stamp uint32) error {
+		if r.stamping && stamp != r.stamp {
+			answer.stamp = stamp
+			return errOtherStamp
+		}
+		return nil
+	})
+	if errors.Is(err, errOtherStamp) {
+		return answer, nil
+	}
+	answer.done = err == nil
+	return answer, err
 }
 
 // open opens a file of the mount. ESTALE, or by a path ENOENT, when the target is not there any more.

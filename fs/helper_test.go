@@ -221,7 +221,7 @@ func TestHelperWakesWaiters(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer semaphore.Close()
-	waiter, err := semaphore.Join()
+	waiter, err := semaphore.Join(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestHelperWakesWaiters(t *testing.T) {
 	if err := <-woken; err != nil {
 		t.Errorf("sleeping: %v", err)
 	}
-	if err := waiter.Leave(); err != nil {
+	if err := waiter.Leave(nil); err != nil {
 		t.Error(err)
 	}
 	h.wantValue("sem.a", inode, 1)

@@ -64,14 +64,14 @@ func (f *Filesystem) operatorOf(file *opened) (*semfs.Operator, error) {
 		return o.operator, nil
 	}
 	if f.helper != nil { // what is mapped is not the store's memory
-		o.operator = semfs.NewRemoteOperator(f.memoryOf(file.node))
+		o.operator = semfs.NewRemoteOperator(f.memoryOf(file.node), nil)
 		return o.operator, nil
 	}
 	mapped, err := semfs.Open(file.object.Region())
 	if err != nil {
 		return nil, err
 	}
-	o.mapped, o.operator = mapped, semfs.NewOperator(mapped, f.sleepers)
+	o.mapped, o.operator = mapped, semfs.NewOperator(mapped, f.sleepers, nil)
 	return o.operator, nil
 }
 
@@ -111,7 +111,7 @@ func (f *Filesystem) clientOf(handle *handle) (*semfs.Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.client == nil {
-		s.client = operator.NewClient()
+		s.client = operator.NewClient(handle.id)
 	}
 	if !s.writes {
 		s.writes = true

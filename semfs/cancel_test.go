@@ -112,15 +112,15 @@ func TestCancelledWaitersLeave(t *testing.T) {
 func TestFailingWaiterPassesItsWakeOn(t *testing.T) {
 	onEachLibc(t, 0, func(t *testing.T, name string, f fixture) {
 		for range 20 {
-			failing, err := f.Join()
+			failing, err := f.Join(nil)
 			wantNoError(t, "joining", err)
 			failing.woken = true
 			said := make(chan string)
 			go func() { said <- f.peer(name, "wait", 1) }()
 			awaitWaiters(t, f.Semaphore, 2)
-			_, err = f.change("posting", func(layout Layout, found words) (words, error) { return layout.posted(found, 1), nil })
+			_, _, err = f.stamp(Post, 1, nil)
 			wantNoError(t, "posting", err)
-			wantNoError(t, "leaving", failing.Leave())
+			wantNoError(t, "leaving", failing.Leave(nil))
 			if line := <-said; line != "done 0" {
 				t.Fatalf("the peer's wait: %s", line)
 			}

@@ -1,6 +1,7 @@
 package semfs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -11,6 +12,7 @@ import (
 // called concurrently, but for Close.
 type Client struct {
 	operator *Operator // immutable
+	number   uint64    // by which the recorder is told of it; immutable
 	held     uint64    // units, more than a semaphore can have if its value was set meanwhile; guarded by Operator.mu
 	holder   Holder    // who acquired last; guarded by Operator.mu
 
@@ -18,8 +20,8 @@ type Client struct {
 	described Holder // guarded by Operator.mu
 }
 
-// NewClient returns one that holds nothing.
-func (o *Operator) NewClient() *Client { return &Client{operator: o} }
+// NewClient returns one that holds nothing. The recorder is told of it by its number.
+func (o *Operator) NewClient(number uint64) *Client { return &Client{operator: o, number: number} }
 
 // Do does the commands in a text, one a line, in their order, up to the first that fails. It returns how many bytes of the text
 // are done with; an error only if that is none. Errors: EINVAL for a line that is no command, and those of the commands
@@ -30,6 +32,7 @@ func (c *Client) Do(text []byte, conditions Conditions) (int, error) {
 		line, length := cutLine(text[done:])
 		parsed, found, err := parseCommand(line)
 		if err == nil && found {
+			parsed.end = done + length
 			err = c.do(parsed, &conditions)
 		}
 		if err != nil && done > 0 {
@@ -44,62 +47,78 @@ func (c *Client) Do(text []byte, conditions Conditions) (int, error) {
 }
 
 func (c *Client) do(wanted command, conditions *Conditions) error {
-	err := c.attempt(wanted, conditions)
-	switch wanted.verb {
-	case verbTake, verbAcquire:
-		if errors.Is(err, unix.EAGAIN) && wanted.patient {
-			err = c.wait(wanted, conditions)
-		}
+	intent := Intent{Kind: wanted.kind, Units: wanted.units, Request: conditions.Request, Progress: conditions.Progress + wanted.end}
+	if intent.Kind == Acquire {
+		intent.Holder = c.describe(conditions)
 	}
-	if err == nil && conditions.Did != nil && wanted.verb != verbSet {
-		posted := wanted.verb == verbPost || wanted.verb == verbRelease
+	err := c.attempt(intent)
+	if wanted.patient && errors.Is(err, unix.EAGAIN) {
+		err = c.operator.wait(&claim{intent: intent, client: c}, wanted.timeout, conditions)
+	}
+	if err == nil && conditions.Did != nil && wanted.kind != Set {
+		posted := wanted.kind == Post || wanted.kind == Release
 		conditions.Did(Moved{Posted: posted, Units: wanted.units, operator: c.operator})
 	}
 	return err
 }
 
 // attempt does what needs no waiting.
-func (c *Client) attempt(wanted command, conditions *Conditions) error {
-	switch wanted.verb {
-	case verbPost:
-		return c.operator.memory.Post(wanted.units)
-	case verbTake:
-		return c.operator.memory.Take(wanted.units)
-	case verbSet:
-		return c.operator.memory.Set(wanted.units)
-	case verbAcquire:
-		return c.acquire(wanted.units, c.describe(conditions))
-	}
-	return c.release(wanted.units)
-}
-
-func (c *Client) wait(wanted command, conditions *Conditions) error {
-	waiting := &claim{units: wanted.units}
-	if wanted.verb == verbAcquire {
-		waiting.client, waiting.holder = c, c.describe(conditions)
-	}
-	return c.operator.wait(waiting, wanted.timeout, conditions)
-}
-
-// together runs f with units and notes of them moving in one step, where that is possible: while another process is asked nothing
-// is locked.
-func (o *Operator) together(change func() error, note func()) error {
-	if o.semaphore == nil {
-		if err := change(); err != nil {
-			return err
-		}
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		note()
-		return nil
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if err := change(); err != nil {
+func (c *Client) attempt(intent Intent) error {
+	_, err := c.moveAlone(intent)
+	if !errors.Is(err, unix.EPERM) {
 		return err
 	}
-	note()
-	return nil
+	state, invalid := c.operator.memory.State()
+	if invalid == nil {
+		invalid = state.valid()
+	}
+	return cmp.Or(invalid, err) // what is no semaphore cannot be held at all
+}
+
+// moveAlone is move with the operator's lock taken.
+func (c *Client) moveAlone(intent Intent) (moved uint32, err error) {
+	c.operator.lock()
+	defer c.operator.unlock()
+	return c.move(intent)
+}
+
+// move makes a change and notes what the client holds then. Units that go are not held any more before they come to the memory, and those that
+// come are held after they left it. Error: EPERM when the client does not hold what it releases. The caller has called the operator's
+// lock.
+func (c *Client) move(intent Intent) (moved uint32, err error) {
+	held := c.held
+	switch intent.Kind {
+	case Acquire:
+		intent.Client, intent.Held = c.number, held+uint64(intent.Units)
+	case Release:
+		if held < uint64(intent.Units) {
+			return 0, fmt.Errorf("%d units to give back, %d held through this open file: %w", intent.Units, held, unix.EPERM)
+		}
+		intent.Client, intent.Held = c.number, held-uint64(intent.Units)
+		c.hold(intent.Held)
+	case Return:
+		intent.Client = c.number
+		c.hold(0)
+	}
+	moved, err = c.operator.make(intent)
+	switch {
+	case err == nil && intent.Kind == Acquire:
+		c.holder = intent.Holder
+		c.hold(intent.Held)
+	case err != nil && intent.Kind == Release:
+		c.hold(held)
+	}
+	return moved, err
+}
+
+// hold notes how many units the client holds. The caller holds Operator.mu.
+func (c *Client) hold(units uint64) {
+	c.held = units
+	if units > 0 {
+		c.operator.holding[c] = struct{}{}
+	} else {
+		delete(c.operator.holding, c)
+	}
 }
 
 // describe says more of who asks. That is found out once as long as the same one asks, and now, since a process that has passed its
@@ -122,61 +141,6 @@ func (c *Client) describe(conditions *Conditions) Holder {
 	return described
 }
 
-func (c *Client) acquire(units uint32, holder Holder) error {
-	o := c.operator
-	return o.together(func() error { return o.memory.Take(units) }, func() { c.hold(units, holder) })
-}
-
-// hold notes units that somebody acquired. The caller holds Operator.mu.
-func (c *Client) hold(units uint32, holder Holder) {
-	c.holder = holder
-	c.held += uint64(units)
-	c.operator.holding[c] = struct{}{}
-}
-
-// unhold takes units off the note. Error: EPERM when there are not as many. The caller holds Operator.mu.
-func (c *Client) unhold(units uint32) error {
-	if c.held < uint64(units) {
-		return fmt.Errorf("%d units to give back, %d held through this open file: %w", units, c.held, unix.EPERM)
-	}
-	c.held -= uint64(units)
-	if c.held == 0 {
-		delete(c.operator.holding, c)
-	}
-	return nil
-}
-
-// release gives units back. Should that fail they stay held.
-func (c *Client) release(units uint32) error {
-	o := c.operator
-	state, err := o.memory.State()
-	if err == nil {
-		err = state.valid()
-	}
-	if err != nil {
-		return err
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if err := c.unhold(units); err != nil {
-		return err
-	}
-	if o.semaphore == nil {
-		o.mu.Unlock()
-		err := o.memory.Post(units)
-		o.mu.Lock()
-		if err != nil {
-			c.hold(units, c.holder)
-		}
-		return err
-	}
-	if err := o.memory.Post(units); err != nil {
-		c.hold(units, c.holder)
-		return err
-	}
-	return nil
-}
-
 // Held is how many units the client holds.
 func (c *Client) Held() uint64 {
 	c.operator.mu.Lock()
@@ -187,47 +151,16 @@ func (c *Client) Held() uint64 {
 // Close gives back everything held. What no room is left for, because somebody set the value meanwhile, is lost, and the error is
 // EOVERFLOW; so are units of a file that is no semaphore any more: EINVAL.
 func (c *Client) Close() error {
-	o := c.operator
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	c.operator.lock()
+	defer c.operator.unlock()
 	units := c.held
 	if units == 0 {
 		return nil
 	}
-	c.held = 0
-	delete(o.holding, c)
-	if o.semaphore == nil {
-		o.mu.Unlock()
-		defer o.mu.Lock()
-	}
-	return giveBack(o.memory, units)
-}
-
-// giveBack posts units as far as there is room for them. Error: EOVERFLOW, with how many are lost.
-func giveBack(memory Memory, units uint64) error {
-	fitting := uint32(min(units, MaxValue))
-	err := memory.Post(fitting)
-	if errors.Is(err, unix.EOVERFLOW) {
-		fitting, err = postWhatFits(memory, fitting)
-	}
-	if lost := units - uint64(fitting); err == nil && lost > 0 {
-		err = fmt.Errorf("giving back %d units, of which %d find no room and are lost: %w", units, lost, unix.EOVERFLOW)
+	moved, err := c.move(Intent{Kind: Return, Units: uint32(min(units, MaxValue))})
+	lost := units - uint64(moved)
+	if lost > 0 && (err == nil || errors.Is(err, unix.EOVERFLOW)) {
+		return fmt.Errorf("giving back %d units, of which %d find no room and are lost: %w", units, lost, unix.EOVERFLOW)
 	}
 	return err
-}
-
-// postWhatFits posts at most units, and returns how many.
-func postWhatFits(memory Memory, units uint32) (uint32, error) {
-	state, err := memory.State()
-	if err == nil {
-		err = state.valid()
-	}
-	if err != nil {
-		return 0, err
-	}
-	fitting := min(units, MaxValue-state.Value)
-	if fitting == 0 {
-		return 0, nil
-	}
-	return fitting, memory.Post(fitting)
 }

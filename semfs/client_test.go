@@ -14,7 +14,7 @@ import (
 
 func TestClientHoldsWhatItAcquires(t *testing.T) {
 	o := newOperated(t, 5)
-	client, other := o.operator.NewClient(), o.operator.NewClient()
+	client, other := o.operator.NewClient(0), o.operator.NewClient(0)
 	wantDone(t, client, "acquire 2\nacquire\n", Conditions{Process: 11})
 	wantReport(t, o.operator, 2, 0, Holder{Process: 11, Units: 3})
 	wantDone(t, other, "trywait\nwait\n", Conditions{Process: 12})
@@ -37,7 +37,7 @@ func TestClientHoldsWhatItAcquires(t *testing.T) {
 // The count that is returned says how far the commands got, and an error is told with the next write.
 func TestBatchesStopAtTheFirstFailure(t *testing.T) {
 	o := newOperated(t, 0)
-	client := o.operator.NewClient()
+	client := o.operator.NewClient(0)
 	for text, want := range map[string]string{
 		"":                             "",
 		"\n":                           "\n",
@@ -71,7 +71,7 @@ func closed() <-chan struct{} {
 // BeforeWait is for the first wait of a text, and only if it has to wait.
 func TestBeforeWait(t *testing.T) {
 	o := newOperated(t, 2)
-	client := o.operator.NewClient()
+	client := o.operator.NewClient(0)
 	calls := make(chan int, 4) // with how many in the queue
 	conditions := Conditions{BeforeWait: func() {
 		report, err := o.operator.Report() // nothing is locked
@@ -103,7 +103,7 @@ func TestBeforeWait(t *testing.T) {
 func TestWaitsThatEndWithoutAUnit(t *testing.T) {
 	commands := map[string]string{"wait": "timedwait 0.02", "acquire": "timedacquire 0.02", "acquire 3": "timedacquire 0.02 3"}
 	onEachLibcOperated(t, 0, func(t *testing.T, name string, o operated) {
-		client := o.operator.NewClient()
+		client := o.operator.NewClient(0)
 		for patient, timed := range commands {
 			wantRefused(t, client, patient, Conditions{NonBlocking: true}, unix.EAGAIN)
 			wantRefused(t, client, timed, Conditions{NonBlocking: true}, unix.EAGAIN)
@@ -134,7 +134,7 @@ func TestWaitsThatEndWithoutAUnit(t *testing.T) {
 // A wait lasts as long as it was told to, unless a unit comes.
 func TestTimedWaits(t *testing.T) {
 	o := newOperated(t, 0)
-	client := o.operator.NewClient()
+	client := o.operator.NewClient(0)
 	for _, command := range []string{"timedwait 0.05", "timedacquire 0.05 2"} {
 		start := time.Now()
 		wantRefused(t, client, command, Conditions{}, unix.ETIMEDOUT)
@@ -155,7 +155,7 @@ func TestTimedWaits(t *testing.T) {
 func TestCloseGivesBackAndWakes(t *testing.T) {
 	onEachLibcOperated(t, 4, func(t *testing.T, name string, o operated) {
 		for range 5 {
-			holder, waiting := o.operator.NewClient(), o.operator.NewClient()
+			holder, waiting := o.operator.NewClient(0), o.operator.NewClient(0)
 			wantDone(t, holder, "acquire 3\nacquire", Conditions{Process: 1})
 			said := make(chan string, 1)
 			go func() { said <- o.peer(name, "wait", 1) }()
@@ -182,7 +182,7 @@ func TestCloseGivesBackAndWakes(t *testing.T) {
 // Who set the value meanwhile may have left no room for what comes back.
 func TestUnitsComeBackAsFarAsThereIsRoom(t *testing.T) {
 	o := newOperated(t, 5)
-	client := o.operator.NewClient()
+	client := o.operator.NewClient(0)
 	wantDone(t, client, "acquire 5\nset 2147483645\n", Conditions{Process: 1})
 	wantRefused(t, client, "release 3", Conditions{}, unix.EOVERFLOW)
 	wantReport(t, o.operator, MaxValue-2, 0, Holder{Process: 1, Units: 5})
@@ -199,7 +199,7 @@ func TestUnitsComeBackAsFarAsThereIsRoom(t *testing.T) {
 // However much one acquires while another sets the value, it is counted.
 func TestHoldingMoreThanASemaphoreHas(t *testing.T) {
 	o := newOperated(t, 0)
-	client := o.operator.NewClient()
+	client := o.operator.NewClient(0)
 	for range 2 {
 		wantDone(t, client, "set 2147483647\nacquire 2147483647", Conditions{Process: 1})
 	}
@@ -218,7 +218,7 @@ func TestHoldingMoreThanASemaphoreHas(t *testing.T) {
 // Who asks for units and gets none is not said to hold what another process acquired through the same open file.
 func TestHolderIsWhoAcquired(t *testing.T) {
 	o := newOperated(t, 2)
-	client := o.operator.NewClient()
+	client := o.operator.NewClient(0)
 	wantDone(t, client, "acquire 2", Conditions{Process: 1})
 	wantRefused(t, client, "acquire", Conditions{Process: 2, NonBlocking: true}, unix.EAGAIN)
 	wantRefused(t, client, "acquire", Conditions{Process: 2, Interrupted: closed()}, unix.EINTR)
@@ -235,7 +235,7 @@ func TestHolderIsWhoAcquired(t *testing.T) {
 // On a file that is no semaphore every command is EINVAL and says why, and what was held is lost.
 func TestCommandsOnAnInvalidFile(t *testing.T) {
 	o := newOperated(t, 5)
-	client := o.operator.NewClient()
+	client := o.operator.NewClient(0)
 	wantDone(t, client, "acquire 2", Conditions{Process: 1})
 	wantNoError(t, "Resize", o.region.Resize(Size+1))
 	for _, command := range []string{"post", "wait", "trywait", "timedwait 9", "set 1", "acquire", "timedacquire 9", "release"} {
@@ -253,10 +253,10 @@ func TestCommandsOnAnInvalidFile(t *testing.T) {
 func TestCommandsOnAClosedSemaphore(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	operator := NewOperator(f.Semaphore, NewSleepers(1, func() {}))
+	operator := NewOperator(f.Semaphore, NewSleepers(1, func() {}), nil)
 	defer operator.Close()
 	o := operated{f, operator}
-	ended := o.start(operator.NewClient(), "wait", Conditions{})
+	ended := o.start(operator.NewClient(0), "wait", Conditions{})
 	awaitWaiters(t, f.Semaphore, 1)
 	told := make(chan struct{})
 	if _, err := operator.Poll(1, func() { close(told) }); err != nil {
@@ -265,5 +265,5 @@ func TestCommandsOnAClosedSemaphore(t *testing.T) {
 	wantNoError(t, "Close", f.Close())
 	wantEndBy(t, "wait", ended, mmapcore.ErrClosed)
 	receive(t, "the poller", told)
-	wantRefused(t, operator.NewClient(), "post", Conditions{}, mmapcore.ErrClosed)
+	wantRefused(t, operator.NewClient(0), "post", Conditions{}, mmapcore.ErrClosed)
 }

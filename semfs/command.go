@@ -13,23 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// verb is what a command does.
-type verb int
-
-const (
-	verbPost verb = iota
-	verbTake
-	verbSet
-	verbAcquire
-	verbRelease
-)
-
 // command is one line of text that operates a semaphore.
 type command struct {
-	verb    verb
+	kind    Kind
 	units   uint32        // or the value to set
 	patient bool          // waits for units that are not there
 	timeout time.Duration // at most that long; mmapcore.NoTimeout: as long as it takes
+	end     int           // of the line, in bytes from where the text begins
 }
 
 // longestTimeout bounds what timedwait takes, in seconds: some 30 years, which fit into a time.Duration with room to spare.
@@ -40,14 +30,14 @@ var grammar = []struct {
 	name, operands string
 	command        command
 }{
-	{"post", "[N]", command{verb: verbPost}},
-	{"wait", "", command{verb: verbTake, patient: true}},
-	{"trywait", "", command{verb: verbTake}},
-	{"timedwait", "S", command{verb: verbTake, patient: true}},
-	{"set", "V", command{verb: verbSet}},
-	{"acquire", "[N]", command{verb: verbAcquire, patient: true}},
-	{"timedacquire", "S [N]", command{verb: verbAcquire, patient: true}},
-	{"release", "[N]", command{verb: verbRelease}},
+	{"post", "[N]", command{kind: Post}},
+	{"wait", "", command{kind: Take, patient: true}},
+	{"trywait", "", command{kind: Take}},
+	{"timedwait", "S", command{kind: Take, patient: true}},
+	{"set", "V", command{kind: Set}},
+	{"acquire", "[N]", command{kind: Acquire, patient: true}},
+	{"timedacquire", "S [N]", command{kind: Acquire, patient: true}},
+	{"release", "[N]", command{kind: Release}},
 }
 
 // cutLine returns the first line of a text without its end, and the length of the line with it.

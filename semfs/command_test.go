@@ -18,27 +18,27 @@ import (
 func TestCommands(t *testing.T) {
 	const forever = mmapcore.NoTimeout
 	cases := map[string]command{
-		"post":                      {verbPost, 1, false, forever},
-		"post 2":                    {verbPost, 2, false, forever},
-		"post 2147483647":           {verbPost, MaxValue, false, forever},
-		"post 007":                  {verbPost, 7, false, forever},
-		" \t post \t 3 \r":          {verbPost, 3, false, forever},
-		"wait":                      {verbTake, 1, true, forever},
-		"trywait":                   {verbTake, 1, false, forever},
-		"timedwait 2":               {verbTake, 1, true, 2 * time.Second},
-		"timedwait 0.25":            {verbTake, 1, true, 250 * time.Millisecond},
-		"timedwait .5":              {verbTake, 1, true, 500 * time.Millisecond},
-		"timedwait 1.":              {verbTake, 1, true, time.Second},
-		"timedwait 0":               {verbTake, 1, true, 0},
-		"timedwait 1000000000":      {verbTake, 1, true, 1e9 * time.Second},
-		"set 0":                     {verbSet, 0, false, forever},
-		"set 2147483647":            {verbSet, MaxValue, false, forever},
-		"acquire":                   {verbAcquire, 1, true, forever},
-		"acquire 2147483647":        {verbAcquire, MaxValue, true, forever},
-		"timedacquire 0.5":          {verbAcquire, 1, true, 500 * time.Millisecond},
-		"timedacquire 3 2147483647": {verbAcquire, MaxValue, true, 3 * time.Second},
-		"release":                   {verbRelease, 1, false, forever},
-		"release 4":                 {verbRelease, 4, false, forever},
+		"post":                      {Post, 1, false, forever, 0},
+		"post 2":                    {Post, 2, false, forever, 0},
+		"post 2147483647":           {Post, MaxValue, false, forever, 0},
+		"post 007":                  {Post, 7, false, forever, 0},
+		" \t post \t 3 \r":          {Post, 3, false, forever, 0},
+		"wait":                      {Take, 1, true, forever, 0},
+		"trywait":                   {Take, 1, false, forever, 0},
+		"timedwait 2":               {Take, 1, true, 2 * time.Second, 0},
+		"timedwait 0.25":            {Take, 1, true, 250 * time.Millisecond, 0},
+		"timedwait .5":              {Take, 1, true, 500 * time.Millisecond, 0},
+		"timedwait 1.":              {Take, 1, true, time.Second, 0},
+		"timedwait 0":               {Take, 1, true, 0, 0},
+		"timedwait 1000000000":      {Take, 1, true, 1e9 * time.Second, 0},
+		"set 0":                     {Set, 0, false, forever, 0},
+		"set 2147483647":            {Set, MaxValue, false, forever, 0},
+		"acquire":                   {Acquire, 1, true, forever, 0},
+		"acquire 2147483647":        {Acquire, MaxValue, true, forever, 0},
+		"timedacquire 0.5":          {Acquire, 1, true, 500 * time.Millisecond, 0},
+		"timedacquire 3 2147483647": {Acquire, MaxValue, true, 3 * time.Second, 0},
+		"release":                   {Release, 1, false, forever, 0},
+		"release 4":                 {Release, 4, false, forever, 0},
 	}
 	for line, want := range cases {
 		parsed, found, err := parseCommand([]byte(line))
@@ -168,7 +168,7 @@ func checkCommand(t *testing.T, line []byte) {
 		return
 	}
 	least := uint32(1)
-	if parsed.verb == verbSet {
+	if parsed.kind == Set {
 		least = 0
 	}
 	timed := parsed.timeout != mmapcore.NoTimeout
@@ -188,15 +188,15 @@ func canonical(c command) string {
 	seconds := fmt.Sprintf("%d.%09d", c.timeout/time.Second, c.timeout%time.Second)
 	timed := c.timeout != mmapcore.NoTimeout
 	switch {
-	case c.verb == verbPost:
+	case c.kind == Post:
 		return fmt.Sprintf("post %d", c.units)
-	case c.verb == verbSet:
+	case c.kind == Set:
 		return fmt.Sprintf("set %d", c.units)
-	case c.verb == verbRelease:
+	case c.kind == Release:
 		return fmt.Sprintf("release %d", c.units)
-	case c.verb == verbAcquire && timed:
+	case c.kind == Acquire && timed:
 		return fmt.Sprintf("timedacquire %s %d", seconds, c.units)
-	case c.verb == verbAcquire:
+	case c.kind == Acquire:
 		return fmt.Sprintf("acquire %d", c.units)
 	case timed:
 		return "timedwait " + seconds

@@ -10,10 +10,11 @@
 //	0       value                 value; with a mark while somebody waits
 //	4       waiters               waiters
 //	8       0x80: shared          0: shared
-//	12      unused                unused
+//	12      shmfs's stamp         shmfs's stamp; unused by either
 //	16      the initial value, noted by shmfs, 8 bytes; unused by either
 //	24      unused                unused
 //
-// Semaphore changes both words with one 64-bit compare-and-swap, whereas libc's functions use 32 or 64 bits as they please.
+// Semaphore swaps both words and its stamp in one step, whereas libc's functions swap 32 or 64 bits as they please. By the stamp, which every
+// change counts up, it is known of a change whether it was made when the process did not live to note it (Intent).
 // The memory is the clients': every operation looks at it afresh, trusts nothing it has read before, and returns.
 package semfs

@@ -31,7 +31,7 @@ func newGap(t *testing.T) *gap {
 // wait begins a wait, which is the nth in the queue.
 func (g *gap) wait(t *testing.T, text string, nth int) <-chan outcome {
 	t.Helper()
-	ended := g.start(g.operator.NewClient(), text, Conditions{Interrupted: g.interrupted})
+	ended := g.start(g.operator.NewClient(0), text, Conditions{Interrupted: g.interrupted})
 	g.awaitQueued(t, nth)
 	return ended
 }

@@ -14,7 +14,7 @@ const maxWaiters = 1 << 22
 // Where the words of a sem_t lie, in bytes.
 const (
 	wordsOffset   = 0 // the words type; its first half is the futex
-	sharingOffset = 8 // 32 bits that tell the layouts apart; see noteOffset for what else there is
+	sharingOffset = 8 // 32 bits that tell the layouts apart, and 32 that neither libc uses: the stamp; see noteOffset for the next
 )
 
 // words are the first 8 bytes of a sem_t: the value's word in the low half, the count of waiters in the high half.

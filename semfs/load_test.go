@@ -79,7 +79,7 @@ func (f *fleeting) step(s step) {
 			f.load.test.Errorf("closing: %v", err)
 		}
 		f.load.units.Add(int64(f.held))
-		f.client, f.held = f.load.operator.NewClient(), 0
+		f.client, f.held = f.load.operator.NewClient(0), 0
 	case "report":
 		if _, err := f.load.operator.Report(); err != nil {
 			f.load.test.Errorf("reporting: %v", err)
@@ -173,7 +173,7 @@ func anyLasting(of []lasting, most int) *rapid.Generator[lasting] {
 }
 
 func (l *load) client(do lasting) {
-	client := l.operator.NewClient()
+	client := l.operator.NewClient(0)
 	for range do.times {
 		if done, err := client.Do([]byte(do.doing), Conditions{}); done != len(do.doing) || err != nil {
 			l.test.Errorf("%q: %d bytes are done, %v", do.doing, done, err)
@@ -229,7 +229,7 @@ func (l *load) run(name string, units int64, clients, processes []lasting, passi
 		stayers.Go(func() { l.process(name, each) })
 	}
 	for _, steps := range passing {
-		passers.Go(func() { (&fleeting{load: l, client: l.operator.NewClient()}).do(steps) })
+		passers.Go(func() { (&fleeting{load: l, client: l.operator.NewClient(0)}).do(steps) })
 	}
 	awaitAll(l.test, "end of the passing clients", &passers)
 	units += l.units.Load()

@@ -8,12 +8,17 @@ import (
 )
 
 // Memory is a semaphore wherever this process can get at it. A Semaphore is one that it maps itself; another process may be asked
-// to. Its methods may be called concurrently, and are those of Semaphore.
+// to. Its methods may be called concurrently, but for Change and Settle if it matters which changes were made.
 type Memory interface {
+	// State looks at the semaphore.
 	State() (State, error)
-	Post(units uint32) error
-	Take(units uint32) error
-	Set(value uint32) error
+	// Change makes a change, all of it or nothing, and wakes whom it must. In the same step it stamps the memory. intend, unless nil, is told the
+	// stamp before it can be there, and again if it must be another; its error ends the change with nothing done. Change
+	// returns how many units it moved. Errors: EAGAIN when there are not enough units to be taken; EOVERFLOW when there would be more than
+	// MaxValue, of Return when there is no room for one; EINVAL for no units, or a value of more than MaxValue.
+	Change(kind Kind, units uint32, intend func(stamp uint32) error) (moved uint32, err error)
+	// Settle tells whether the last change, which was to have that stamp, was made. It cannot be any more if it was not.
+	Settle(stamp uint32) (done bool, err error)
 }
 
 // noteOffset is where, in bytes, the value that a semaphore began with is noted, in noteSize bytes that neither libc uses. glibc leaves

@@ -29,7 +29,7 @@ func recorder() (Conditions, func() []movement) {
 func TestMovedUnitsAndTheValueAfter(t *testing.T) {
 	onEachLibcOperated(t, 2, func(t *testing.T, _ string, o operated) {
 		conditions, movements := recorder()
-		client := o.operator.NewClient()
+		client := o.operator.NewClient(0)
 		wantDone(t, client, "post 3\ntrywait\nset 9\nwait\nacquire 4\nrelease 2\n", conditions)
 		want := []movement{{true, 3, 5, true}, {false, 1, 4, true}, {false, 1, 8, true}, {false, 4, 4, true}, {true, 2, 6, true}}
 		if got := movements(); !slices.Equal(got, want) {
@@ -41,7 +41,7 @@ func TestMovedUnitsAndTheValueAfter(t *testing.T) {
 func TestMovedUnitsOfAWait(t *testing.T) {
 	o := newOperated(t, 0)
 	conditions, movements := recorder()
-	ended := o.start(o.operator.NewClient(), "acquire 2", conditions)
+	ended := o.start(o.operator.NewClient(0), "acquire 2", conditions)
 	o.awaitQueued(t, 1)
 	wantNoError(t, "Post", o.Post(3))
 	wantEnd(t, "acquire", ended)
@@ -54,7 +54,7 @@ func TestMovedUnitsOfAWait(t *testing.T) {
 func TestNothingMovedAndNothingKnown(t *testing.T) {
 	o := newOperated(t, 0)
 	conditions, movements := recorder()
-	wantRefused(t, o.operator.NewClient(), "trywait", conditions, unix.EAGAIN)
+	wantRefused(t, o.operator.NewClient(0), "trywait", conditions, unix.EAGAIN)
 	if got := movements(); len(got) != 0 {
 		t.Errorf("told of %v", got)
 	}
@@ -64,14 +64,14 @@ func TestNothingMovedAndNothingKnown(t *testing.T) {
 			t.Errorf("the value of no semaphore is %d", value)
 		}
 	}
-	wantDone(t, o.operator.NewClient(), "post", conditions)
+	wantDone(t, o.operator.NewClient(0), "post", conditions)
 }
 
 // Nobody is asked twice for the sake of who is told.
 func TestMovedUnitsOfAnotherProcess(t *testing.T) {
 	memory := newRemoteMemory(1)
 	conditions, movements := recorder()
-	wantDone(t, NewRemoteOperator(memory).NewClient(), "post", conditions)
+	wantDone(t, NewRemoteOperator(memory, nil).NewClient(0), "post", conditions)
 	if got, want := movements(), []movement{{true, 1, 0, false}}; !slices.Equal(got, want) {
 		t.Errorf("told of %v, want %v", got, want)
 	}

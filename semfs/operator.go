@@ -17,12 +17,19 @@ import (
 //
 // All methods may be called concurrently, but for Close.
 type Operator struct {
-	memory    Memory     // immutable
-	semaphore *Semaphore // the same, where this process can wait in it, else nil; immutable
-	sleepers  *Sleepers  // immutable
+	memory    Memory                   // immutable
+	semaphore *Semaphore               // the same, where this process can wait in it, else nil; immutable
+	sleepers  *Sleepers                // immutable
+	recorder  Recorder                 // nil if nothing outlives the process; immutable
+	intending func(stamp uint32) error // intend, or nil without a recorder; immutable
 
-	// mu is held while units and what is noted of them move together, so that a report shows no unit twice. Never while sleeping,
-	// and never while another process is asked.
+	asking sync.Mutex // held while another process makes a change, so that there is one at a time; taken before mu
+
+	intent   Intent // being made; guarded by mu, or by asking where another process is asked
+	intended bool   // the recorder was told; guarded as intent
+
+	// mu is held while this process makes a change, and while units and what is noted of them move together, so that a report shows no unit
+	// twice. Never while sleeping, and never while another process is asked.
 	mu       sync.Mutex
 	queue    queue                  // who waits for units; guarded by mu
 	pollers  pollers                // whom to tell when a unit comes; guarded by mu
@@ -37,19 +44,26 @@ type Operator struct {
 	sleeping sync.WaitGroup // sleepers that are not quite gone
 }
 
-// NewOperator returns the operator of a semaphore that this process maps.
-func NewOperator(semaphore *Semaphore, sleepers *Sleepers) *Operator {
-	return newOperator(semaphore, semaphore, sleepers)
+// NewOperator returns the operator of a semaphore that this process maps. Nobody else may change the semaphore by a Memory as long as
+// it does; recorder is told of its changes, and may be nil.
+func NewOperator(semaphore *Semaphore, sleepers *Sleepers, recorder Recorder) *Operator {
+	return newOperator(semaphore, semaphore, sleepers, recorder)
 }
 
 // NewRemoteOperator returns the operator of a semaphore that another process is asked about. Nobody can wait for it: EOPNOTSUPP.
-func NewRemoteOperator(memory Memory) *Operator { return newOperator(memory, nil, nil) }
+func NewRemoteOperator(memory Memory, recorder Recorder) *Operator {
+	return newOperator(memory, nil, nil, recorder)
+}
 
-func newOperator(memory Memory, semaphore *Semaphore, sleepers *Sleepers) *Operator {
-	return &Operator{
-		memory: memory, semaphore: semaphore, sleepers: sleepers,
+func newOperator(memory Memory, semaphore *Semaphore, sleepers *Sleepers, recorder Recorder) *Operator {
+	o := &Operator{
+		memory: memory, semaphore: semaphore, sleepers: sleepers, recorder: recorder,
 		pollers: make(pollers), holding: make(map[*Client]struct{}),
 	}
+	if recorder != nil {
+		o.intending = o.intend
+	}
+	return o
 }
 
 // Close ends every wait with ErrClosed and returns when the sleeper is gone. No other method may be called from then on. The memory
@@ -70,6 +84,8 @@ func (o *Operator) Close() {
 type Conditions struct {
 	Interrupted <-chan struct{}          // closed when the caller does not want to wait any more
 	NonBlocking bool                     // EAGAIN rather than waiting
+	Request     uint64                   // number of the caller's request, for the recorder; 0: none
+	Progress    int                      // bytes of the request's text that were done with before
 	Process     int                      // who asks: the id of a process or thread, for reports
 	Describe    func(process int) Holder // says more of it when it acquires units; may be nil
 	Did         func(moved Moved)        // called after each command that posted or took units; may be nil
@@ -132,7 +148,7 @@ func (o *Operator) enqueue(wanted *claim) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.queue.add(wanted)
-	if err := o.attend(wanted.units); err != nil {
+	if err := o.attend(wanted.intent.Units); err != nil {
 		o.queue.remove(wanted)
 		return err
 	}
@@ -210,14 +226,14 @@ func (o *Operator) handOut(changed bool) (waiter *Waiter, fewest uint32, kick *m
 		ready, err = o.tellPollers(changed)
 	}
 	if err == nil && o.waiter == nil && o.wanted() != 0 {
-		o.waiter, err = o.semaphore.Join()
+		err = o.join()
 	}
 	if err != nil {
 		ready = append(ready, o.failAll(err)...)
 	}
 	if o.fewest = o.wanted(); o.fewest == 0 {
 		if o.waiter != nil {
-			_ = o.waiter.Leave() // it fails only on memory that is no semaphore any more
+			_ = o.leave(o.waiter) // it fails only on memory that is no semaphore any more
 			o.waiter = nil
 		}
 		o.attended = false
@@ -237,8 +253,8 @@ func (o *Operator) wanted() uint32 {
 	}
 	least := o.pollers.wanted()
 	for waiting := range o.queue.all {
-		if least == 0 || waiting.units < least {
-			least = waiting.units
+		if least == 0 || waiting.intent.Units < least {
+			least = waiting.intent.Units
 		}
 		if least == 1 {
 			break
@@ -252,17 +268,14 @@ func (o *Operator) wanted() uint32 {
 func (o *Operator) grant() error {
 	tooMany := uint32(math.MaxUint32)
 	for waiting := range o.queue.all {
-		if waiting.units >= tooMany {
+		if waiting.intent.Units >= tooMany {
 			continue
 		}
-		switch err := o.semaphore.Take(waiting.units); {
+		switch _, err := waiting.client.move(waiting.intent); {
 		case err == nil:
-			if waiting.client != nil {
-				waiting.client.hold(waiting.units, waiting.holder)
-			}
 			o.queue.tell(waiting, nil)
 		case errors.Is(err, unix.EAGAIN):
-			tooMany = waiting.units
+			tooMany = waiting.intent.Units
 		default:
 			return err
 		}

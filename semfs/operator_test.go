@@ -17,13 +17,13 @@ func TestWaitsAreGrantedInOrder(t *testing.T) {
 		var ended []<-chan outcome
 		for i := range 6 {
 			command := []string{"wait", "acquire", "timedwait 1000"}[i%3]
-			ended = append(ended, o.start(o.operator.NewClient(), command, Conditions{Process: i}))
+			ended = append(ended, o.start(o.operator.NewClient(0), command, Conditions{Process: i}))
 			o.awaitQueued(t, i+1)
 		}
 		posts := []func(){
 			func() { wantNoError(t, "Post", o.Post(1)) },
-			func() { wantDone(t, o.operator.NewClient(), "post", Conditions{}) },
-			func() { wantDone(t, o.operator.NewClient(), "set 1", Conditions{}) },
+			func() { wantDone(t, o.operator.NewClient(0), "post", Conditions{}) },
+			func() { wantDone(t, o.operator.NewClient(0), "set 1", Conditions{}) },
 			func() {
 				if said := o.peer(name, "post", 1); said != "done 0" {
 					t.Fatalf("the peer's post: %s", said)
@@ -48,7 +48,7 @@ func TestWaitsAreGrantedInOrder(t *testing.T) {
 // Several units are taken at once or not at all, and who wants them holds up nobody who wants fewer.
 func TestSeveralUnitsInOneStep(t *testing.T) {
 	onEachLibcOperated(t, 0, func(t *testing.T, name string, o operated) {
-		client := o.operator.NewClient()
+		client := o.operator.NewClient(0)
 		three := o.start(client, "acquire 3", Conditions{Process: 1})
 		o.awaitQueued(t, 1)
 		two := o.start(client, "acquire 2", Conditions{Process: 1})
@@ -81,7 +81,7 @@ func TestSeveralUnitsInOneStep(t *testing.T) {
 		wantEnd(t, "acquire 2", two)
 		wantReport(t, o.operator, 0, 1, Holder{Process: 1, Units: 2})
 		wantNoError(t, "Post", o.Post(2))
-		wantDone(t, o.operator.NewClient(), "wait", Conditions{})
+		wantDone(t, o.operator.NewClient(0), "wait", Conditions{})
 		wantDone(t, client, "release 2", Conditions{})
 		wantEnd(t, "acquire 3", three)
 		wantReport(t, o.operator, 0, 0, Holder{Process: 1, Units: 3})
@@ -92,7 +92,7 @@ func TestSeveralUnitsInOneStep(t *testing.T) {
 // A claim for fewer units than the sleeper sleeps for wakes it, and so does a poller.
 func TestSleeperTurnsToWhoWantsLess(t *testing.T) {
 	o := newOperated(t, 0)
-	client := o.operator.NewClient()
+	client := o.operator.NewClient(0)
 	most := o.start(client, "acquire 2147483647", Conditions{Interrupted: nil})
 	o.awaitQueued(t, 1)
 	for units := 9; units > 0; units -= 4 {
@@ -114,7 +114,7 @@ func TestSleeperTurnsToWhoWantsLess(t *testing.T) {
 // While somebody waits for more than there is, nobody spins and libc's waiter gets what is there.
 func TestUnitsBelowWhatIsWantedReachLibc(t *testing.T) {
 	onEachLibcOperated(t, 0, func(t *testing.T, name string, o operated) {
-		client := o.operator.NewClient()
+		client := o.operator.NewClient(0)
 		three := o.start(client, "acquire 3", Conditions{})
 		awaitWaiters(t, o.Semaphore, 1)
 		for range 10 {
@@ -144,7 +144,7 @@ func TestInvalidContentEndsWaits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOperated(t, 0)
-			client := o.operator.NewClient()
+			client := o.operator.NewClient(0)
 			first, second := o.start(client, "wait", Conditions{}), o.start(client, "acquire 2", Conditions{})
 			o.awaitQueued(t, 2)
 			told := make(chan struct{})
@@ -176,10 +176,10 @@ func TestInvalidContentEndsWaits(t *testing.T) {
 func TestOperatorCloseEndsWaits(t *testing.T) {
 	onEachLibc(t, 0, func(t *testing.T, name string, f fixture) {
 		before := runtime.NumGoroutine()
-		o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}))}
+		o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}), nil)}
 		var ended []<-chan outcome
 		for i, command := range []string{"wait", "timedwait 1000", "acquire 2", "timedacquire 1000", "wait"} {
-			ended = append(ended, o.start(o.operator.NewClient(), command, Conditions{}))
+			ended = append(ended, o.start(o.operator.NewClient(0), command, Conditions{}))
 			o.awaitQueued(t, i+1)
 		}
 		wantNotReadable(t, o.operator, 1, func() { t.Error("a poller is told") })
@@ -205,9 +205,9 @@ func TestOperatorCloseRacesWaits(t *testing.T) {
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
 	sleepers := NewSleepers(1, func() {})
 	for range 300 {
-		operator := NewOperator(f.Semaphore, sleepers)
+		operator := NewOperator(f.Semaphore, sleepers, nil)
 		o := operated{f, operator}
-		first, second := o.start(operator.NewClient(), "wait", Conditions{}), o.start(operator.NewClient(), "acquire 2", Conditions{})
+		first, second := o.start(operator.NewClient(0), "wait", Conditions{}), o.start(operator.NewClient(0), "acquire 2", Conditions{})
 		if _, err := operator.Poll(1, func() { t.Error("told") }); err != nil {
 			t.Fatal(err)
 		}
@@ -227,26 +227,26 @@ func TestSleepersAreBounded(t *testing.T) {
 	for range 3 {
 		f := newFixture(t)
 		wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-		o := operated{f, NewOperator(f.Semaphore, sleepers)}
+		o := operated{f, NewOperator(f.Semaphore, sleepers, nil)}
 		t.Cleanup(o.operator.Close)
 		all = append(all, o)
 	}
-	first := all[0].start(all[0].operator.NewClient(), "wait", Conditions{})
+	first := all[0].start(all[0].operator.NewClient(0), "wait", Conditions{})
 	all[0].awaitQueued(t, 1)
 	wantNotReadable(t, all[1].operator, 1, func() {})
 	for range 3 {
-		wantRefused(t, all[2].operator.NewClient(), "wait", Conditions{}, unix.EAGAIN)
-		wantRefused(t, all[2].operator.NewClient(), "acquire 2", Conditions{}, unix.EAGAIN)
+		wantRefused(t, all[2].operator.NewClient(0), "wait", Conditions{}, unix.EAGAIN)
+		wantRefused(t, all[2].operator.NewClient(0), "acquire 2", Conditions{}, unix.EAGAIN)
 		if readable, err := all[2].operator.Poll(1, func() { t.Error("told") }); readable || !isAgain(err) {
 			t.Fatalf("Poll: %v, %v, want EAGAIN", readable, err)
 		}
 	}
 	wantReport(t, all[2].operator, 0, 0)
-	others := all[0].start(all[0].operator.NewClient(), "wait", Conditions{}) // where one sleeps already, any number may
+	others := all[0].start(all[0].operator.NewClient(0), "wait", Conditions{}) // where one sleeps already, any number may
 	all[0].awaitQueued(t, 2)
 	all[1].operator.Unpoll(1)
 	all[1].awaitLeftBut(t, 1)
-	third := all[2].start(all[2].operator.NewClient(), "wait", Conditions{})
+	third := all[2].start(all[2].operator.NewClient(0), "wait", Conditions{})
 	all[2].awaitQueued(t, 1)
 	wantNoError(t, "Post", all[0].Post(2))
 	wantNoError(t, "Post", all[2].Post(1))
@@ -266,14 +266,14 @@ func (o operated) awaitLeftBut(t *testing.T, others int64) {
 func TestASleeperThatTellsIsNotCounted(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}))}
+	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}), nil)}
 	t.Cleanup(o.operator.Close)
 	telling, told := make(chan struct{}), make(chan struct{})
 	wantNotReadable(t, o.operator, 1, func() { close(telling); <-told })
 	wantNoError(t, "Post", o.Post(1))
 	receive(t, "the poller", telling)
 	wantNoError(t, "Take", o.Take(1))
-	ended := o.start(o.operator.NewClient(), "wait", Conditions{})
+	ended := o.start(o.operator.NewClient(0), "wait", Conditions{})
 	await(t, "wait, or refusal", func() bool {
 		report, err := o.operator.Report()
 		wantNoError(t, "Report", err)
@@ -289,10 +289,10 @@ func TestASleeperThatTellsIsNotCounted(t *testing.T) {
 func TestWaitsFollowEachOther(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}))}
+	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}), nil)}
 	t.Cleanup(o.operator.Close)
 	const text, rounds = "wait\nwait\nacquire\nwait\n", 3000
-	waiting, posting := o.operator.NewClient(), o.operator.NewClient()
+	waiting, posting := o.operator.NewClient(0), o.operator.NewClient(0)
 	posted := make(chan error, 1)
 	go func() {
 		for range 4 * rounds {
@@ -320,7 +320,7 @@ func TestTenThousandWaiters(t *testing.T) {
 	threads, goroutines, memory := threadCount(t), runtime.NumGoroutine(), memoryInUse()
 	interrupted, ended := make(chan struct{}), make(chan error, count)
 	for i := range count {
-		client, command := o.operator.NewClient(), []byte([]string{"wait", "timedwait 1000"}[i%2])
+		client, command := o.operator.NewClient(0), []byte([]string{"wait", "timedwait 1000"}[i%2])
 		go func() {
 			_, err := client.Do(command, Conditions{Interrupted: interrupted})
 			ended <- err
@@ -375,7 +375,7 @@ func TestOperatorsUseNoProcessor(t *testing.T) {
 		var ended []<-chan outcome
 		for i := range 20 {
 			command := []string{"acquire 3", "acquire 2", "timedwait 1000"}[min(i, 2)] // each of the first turns the sleeper to it
-			ended = append(ended, o.start(o.operator.NewClient(), command, Conditions{Interrupted: interrupted}))
+			ended = append(ended, o.start(o.operator.NewClient(0), command, Conditions{Interrupted: interrupted}))
 			o.awaitQueued(t, i+1)
 		}
 		for i := range 20 {
@@ -404,7 +404,7 @@ func TestOperatorsUseNoProcessor(t *testing.T) {
 // Nor does it spin beside units that are too few for those who wait.
 func TestTooFewUnitsUseNoProcessor(t *testing.T) {
 	onEachLibcOperated(t, 2, func(t *testing.T, name string, o operated) {
-		ended := o.start(o.operator.NewClient(), "acquire 3", Conditions{})
+		ended := o.start(o.operator.NewClient(0), "acquire 3", Conditions{})
 		o.awaitQueued(t, 1)
 		awaitWaiters(t, o.Semaphore, 1)
 		before := processorTime(t)

@@ -97,7 +97,7 @@ func TestLook(t *testing.T) {
 	o := newOperated(t, 0)
 	told := make(chan int, 1)
 	wantNotReadable(t, o.operator, 1, func() { told <- 1 })
-	waiting := o.start(o.operator.NewClient(), "wait", Conditions{})
+	waiting := o.start(o.operator.NewClient(0), "wait", Conditions{})
 	o.awaitQueued(t, 1)
 	wantNoError(t, "Resize", o.region.Resize(7))
 	o.operator.Look()
@@ -161,7 +161,7 @@ func TestPollersKeepNoWakeUp(t *testing.T) {
 			if line := receive(t, "the peer", said); line != "done 0" {
 				t.Fatalf("the peer's wait: %s", line)
 			}
-			waiting := o.start(o.operator.NewClient(), "wait", Conditions{})
+			waiting := o.start(o.operator.NewClient(0), "wait", Conditions{})
 			o.awaitQueued(t, 1)
 			if line := o.peer(name, "post", 1); line != "done 0" {
 				t.Fatalf("the peer's post: %s", line)
@@ -187,7 +187,7 @@ func TestEventLoops(t *testing.T) {
 		ended := make(chan struct{})
 		for key := range loops {
 			users.Go(func() {
-				client, told := o.operator.NewClient(), make(chan struct{}, 1)
+				client, told := o.operator.NewClient(0), make(chan struct{}, 1)
 				tell := func() {
 					select {
 					case told <- struct{}{}:

@@ -4,9 +4,8 @@ import "container/list"
 
 // claim is one command that waits for units.
 type claim struct {
-	units   uint32
-	client  *Client       // whose holding the units become; nil if they are just taken
-	holder  Holder        // that asked
+	intent  Intent        // to take the units
+	client  *Client       // for whom
 	granted chan error    // told once, nil with the units; has room for that
 	place   *list.Element // in the queue; nil once it was told
 }

@@ -14,8 +14,9 @@ import (
 type remoteMemory struct {
 	mu    sync.Mutex
 	value uint32
+	stamp uint32
 	gates map[string]*gate
-	fails error // of Post
+	fails error // of what adds units
 }
 
 // gate holds up the next call.
@@ -51,43 +52,37 @@ func (m *remoteMemory) State() (State, error) {
 	return State{Layout: Glibc, Value: m.value}, nil
 }
 
-func (m *remoteMemory) Post(units uint32) error {
-	m.pass("Post")
+func (m *remoteMemory) Change(kind Kind, units uint32, intend func(stamp uint32) error) (moved uint32, err error) {
+	calls := map[Kind]string{Post: "Post", Release: "Post", Return: "Post", Take: "Take", Acquire: "Take", Set: "Set"}
+	m.pass(calls[kind])
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.fails != nil {
-		return m.fails
+	if intend != nil {
+		if err := intend(m.stamp + 1); err != nil {
+			return 0, err
+		}
 	}
-	if units > MaxValue-m.value {
-		return fmt.Errorf("posting far away: %w", unix.EOVERFLOW)
+	if calls[kind] == "Post" && m.fails != nil {
+		return 0, m.fails
 	}
-	m.value += units
-	return nil
+	after, moved, err := kind.next(Glibc, makeWords(m.value, 0), units)
+	if err != nil {
+		return 0, fmt.Errorf("changing far away: %w", err)
+	}
+	m.value, m.stamp = Glibc.value(after), m.stamp+1
+	return moved, nil
 }
 
-func (m *remoteMemory) Take(units uint32) error {
-	m.pass("Take")
+func (m *remoteMemory) Settle(stamp uint32) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.value < units {
-		return fmt.Errorf("taking far away: %w", unix.EAGAIN)
-	}
-	m.value -= units
-	return nil
-}
-
-func (m *remoteMemory) Set(value uint32) error {
-	m.pass("Set")
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.value = value
-	return nil
+	return m.stamp == stamp, nil
 }
 
 // Everything works far away but waiting, and what is asked without waiting is answered as anywhere.
 func TestRemoteOperator(t *testing.T) {
-	operator := NewRemoteOperator(newRemoteMemory(3))
-	client := operator.NewClient()
+	operator := NewRemoteOperator(newRemoteMemory(3), nil)
+	client := operator.NewClient(0)
 	patient, hasty := Conditions{Process: 7, BeforeWait: func() { t.Error("it waits") }}, Conditions{NonBlocking: true}
 	wantDone(t, client, "wait\ntimedwait 5\nacquire\n", patient)
 	wantReport(t, operator, 0, 0, Holder{Process: 7, Units: 1})
@@ -114,8 +109,8 @@ func TestRemoteOperator(t *testing.T) {
 // What could not be given back stays held; at the end it is lost, and the error says so.
 func TestRemoteReleaseFails(t *testing.T) {
 	memory := newRemoteMemory(3)
-	operator := NewRemoteOperator(memory)
-	client := operator.NewClient()
+	operator := NewRemoteOperator(memory, nil)
+	client := operator.NewClient(0)
 	wantDone(t, client, "acquire 3", Conditions{Process: 7})
 	memory.fails = unix.EIO
 	wantRefused(t, client, "release 2", Conditions{Process: 8}, unix.EIO)
@@ -126,7 +121,7 @@ func TestRemoteReleaseFails(t *testing.T) {
 
 func TestRemoteUnitsComeBackAsFarAsThereIsRoom(t *testing.T) {
 	memory := newRemoteMemory(5)
-	client := NewRemoteOperator(memory).NewClient()
+	client := NewRemoteOperator(memory, nil).NewClient(0)
 	wantDone(t, client, "acquire 5\nset 2147483645", Conditions{})
 	wantError(t, "Close", client.Close(), unix.EOVERFLOW)
 	if memory.value != MaxValue {
@@ -134,7 +129,8 @@ func TestRemoteUnitsComeBackAsFarAsThereIsRoom(t *testing.T) {
 	}
 }
 
-// While the memory's process does not answer one client, others are served and the report is made.
+// While the memory's process does not answer one client, the report is made, and others are told what needs no change. Their changes come
+// after.
 func TestNothingIsLockedWhileARemoteMemoryIsAsked(t *testing.T) {
 	const started = "acquire 2"
 	for name, asked := range map[string]struct {
@@ -151,8 +147,8 @@ func TestNothingIsLockedWhileARemoteMemoryIsAsked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			memory := newRemoteMemory(9)
-			operator := NewRemoteOperator(memory)
-			held, other := operator.NewClient(), operator.NewClient()
+			operator := NewRemoteOperator(memory, nil)
+			held, other := operator.NewClient(0), operator.NewClient(0)
 			wantDone(t, held, started, Conditions{Process: 1})
 			gate := memory.hold(asked.call)
 			done := make(chan error, 1)
@@ -160,20 +156,29 @@ func TestNothingIsLockedWhileARemoteMemoryIsAsked(t *testing.T) {
 			receive(t, "the call", gate.reached)
 			others := make(chan error, 1)
 			go func() {
-				_, err := other.Do([]byte("acquire 3\npost\ntrywait\nrelease\n"), Conditions{Process: 2})
-				if _, reportErr := operator.Report(); err == nil {
-					err = reportErr
+				_, err := operator.Report()
+				if _, refusal := other.Do([]byte("nonsense"), Conditions{Process: 2}); !errors.Is(refusal, unix.EINVAL) {
+					t.Errorf("nonsense: %v, want EINVAL", refusal)
+				}
+				operator.Unpoll(1)
+				if held := other.Held(); held != 0 {
+					t.Errorf("the other holds %d", held)
 				}
 				others <- err
 			}()
+			wantNoError(t, "what others are told", receive(t, "the others", others))
+			go func() {
+				_, err := other.Do([]byte("acquire 3\npost\ntrywait\nrelease\n"), Conditions{Process: 2})
+				others <- err
+			}()
+			close(gate.opened)
+			wantNoError(t, name, receive(t, "the call", done))
 			wantNoError(t, "what others do", receive(t, "the others", others))
 			report, err := operator.Report()
 			wantNoError(t, "Report", err)
 			if last := report.Holders[len(report.Holders)-1]; last != (Holder{Process: 2, Units: 2}) {
 				t.Errorf("the other is reported as %+v", last)
 			}
-			close(gate.opened)
-			wantNoError(t, name, receive(t, "the call", done))
 			wantNoError(t, "Close", held.Close())
 			wantNoError(t, "Close", other.Close())
 		})

@@ -26,7 +26,7 @@ func TestReportCountsWhoWaits(t *testing.T) {
 		interrupted := make(chan struct{})
 		var ended []<-chan outcome
 		for range 3 {
-			ended = append(ended, o.start(o.operator.NewClient(), "wait", Conditions{Interrupted: interrupted}))
+			ended = append(ended, o.start(o.operator.NewClient(0), "wait", Conditions{Interrupted: interrupted}))
 		}
 		o.awaitQueued(t, 3)
 		awaitWaiters(t, o.Semaphore, 3)
@@ -52,7 +52,7 @@ func TestReportCountsWhoWaits(t *testing.T) {
 // Somebody may have set the memory's count of waiters back: the report does not wrap.
 func TestReportOfAWrongCount(t *testing.T) {
 	o := newOperated(t, 0)
-	ended := o.start(o.operator.NewClient(), "wait", Conditions{})
+	ended := o.start(o.operator.NewClient(0), "wait", Conditions{})
 	awaitWaiters(t, o.Semaphore, 1)
 	wantNoError(t, "Store32", o.mapping.Store32(4, 0))
 	wantReport(t, o.operator, 0, 1)
@@ -68,7 +68,7 @@ func TestReportText(t *testing.T) {
 		Stuck:   "no",
 	}
 	o := newOperated(t, 5)
-	first, second := o.operator.NewClient(), o.operator.NewClient()
+	first, second := o.operator.NewClient(0), o.operator.NewClient(0)
 	describe := func(process int) Holder {
 		return Holder{Process: process + 1, Command: fmt.Sprintf("a \"b\"\n%d", process)}
 	}
@@ -136,7 +136,7 @@ func TestReportShowsNoUnitTwice(t *testing.T) {
 // acquireAndRelease is what one open file does: it acquires in one way or another, and gives back all, some, or nothing before it is
 // closed.
 func acquireAndRelease(t *testing.T, operator *Operator, random *rand.Rand) {
-	client := operator.NewClient()
+	client := operator.NewClient(0)
 	units := 1 + random.IntN(3)
 	interrupted := make(chan struct{})
 	command, conditions := fmt.Sprintf("acquire %d", units), Conditions{Process: units, Interrupted: interrupted}

@@ -64,8 +64,8 @@ func (s *Semaphore) State() (State, error) {
 	if size != Size {
 		return State{Invalid: fmt.Sprintf("the file has %d bytes, not %d", size, Size)}, nil
 	}
-	w, layout, reason, err := s.load()
-	if err == nil && layout == nil {
+	found, reason, err := s.load()
+	if err == nil && found.layout == nil {
 		return State{Invalid: reason}, nil
 	}
 	note, noteErr := s.mapping.Load64(noteOffset)
@@ -75,7 +75,7 @@ func (s *Semaphore) State() (State, error) {
 	case err != nil:
 		return State{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	state := State{Layout: withoutMark(layout), Value: layout.value(w), Waiters: w.waiters()}
+	state := State{Layout: withoutMark(found.layout), Value: found.layout.value(found.words), Waiters: found.words.waiters()}
 	state.Initial, state.Noted = parseNote(note)
 	return state, nil
 }
@@ -97,56 +97,13 @@ func (s *State) valid() error {
 	return fmt.Errorf("looking at a semaphore: %s: %w", s.Invalid, unix.EINVAL)
 }
 
-// Post adds units, 1 to MaxValue, in one step, and wakes as many waiters; with one it is sem_post. Errors: EOVERFLOW when there
-// would be more than MaxValue; EINVAL for no units.
-func (s *Semaphore) Post(units uint32) error {
-	const doing = "posting to a semaphore"
-	if units == 0 {
-		return fmt.Errorf("%s: no units: %w", doing, unix.EINVAL)
-	}
-	before, err := s.change(doing, func(layout Layout, w words) (words, error) {
-		if value := layout.value(w); units > MaxValue-value {
-			return w, fmt.Errorf("%d units more than %d: %w", units, value, unix.EOVERFLOW)
-		}
-		return layout.posted(w, units), nil
-	})
+// Change makes a change in one step, and wakes whom it must. See Memory.
+func (s *Semaphore) Change(kind Kind, units uint32, intend func(stamp uint32) error) (moved uint32, err error) {
+	found, moved, err := s.stamp(kind, units, intend)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return s.wake(before.layout.wakes(before.words, units))
-}
-
-// Take takes units, at least 1, in one step; with one it is sem_trywait. Errors: EAGAIN when there are not as many, and then it
-// takes none; EINVAL for no units.
-func (s *Semaphore) Take(units uint32) error {
-	const doing = "taking from a semaphore"
-	if units == 0 {
-		return fmt.Errorf("%s: no units: %w", doing, unix.EINVAL)
-	}
-	_, err := s.change(doing, func(layout Layout, w words) (words, error) {
-		if layout.value(w) < units {
-			return w, unix.EAGAIN
-		}
-		return layout.taken(w, units), nil
-	})
-	return err
-}
-
-// Set makes the number of units value, at most MaxValue, and wakes as many waiters. Error: EINVAL for a larger value.
-func (s *Semaphore) Set(value uint32) error {
-	const doing = "setting a semaphore"
-	if value > MaxValue {
-		return fmt.Errorf("%s to %d: %w", doing, value, unix.EINVAL)
-	}
-	before, err := s.change(doing, func(layout Layout, w words) (words, error) {
-		set := layout.with(w, value)
-		if value == 0 && w.waiters() > 0 {
-			set = layout.awaited(set) // sleepers stay sleepers
-		}
-		return set, nil
-	})
-	if err != nil || value == 0 {
-		return err
-	}
-	return s.wake(before.layout.wakes(before.words, value))
+	// Should that fail the file has shrunk since, and what was posted is gone.
+	_ = s.wake(kind.wakes(found, moved))
+	return moved, nil
 }

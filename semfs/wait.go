@@ -36,24 +36,21 @@ type Waiter struct {
 	woken     bool          // by a post, perhaps, whose unit nobody took yet
 }
 
-// Join counts one waiter more. Leave must follow.
-func (s *Semaphore) Join() (*Waiter, error) {
-	_, err := s.change("joining the waiters of a semaphore", func(_ Layout, found words) (words, error) { return found.joined(), nil })
-	if err != nil {
+// Join counts one waiter more. Leave must follow. intend is as in Memory.Change.
+func (s *Semaphore) Join(intend func(stamp uint32) error) (*Waiter, error) {
+	if _, _, err := s.stamp(Join, 0, intend); err != nil {
 		return nil, err
 	}
 	return &Waiter{semaphore: s, look: firstLook}, nil
 }
 
 // Leave counts one waiter less. A wake that this waiter got in the stead of one who would have taken the unit is passed on.
-func (w *Waiter) Leave() error {
-	before, err := w.semaphore.change("leaving the waiters of a semaphore", func(_ Layout, found words) (words, error) {
-		return found.left(), nil
-	})
+func (w *Waiter) Leave(intend func(stamp uint32) error) error {
+	before, _, err := w.semaphore.stamp(Leave, 0, intend)
 	if err != nil {
 		return err
 	}
-	return w.passOn(content{before.layout, before.words.left()})
+	return w.passOn(before.layout, before.words.left())
 }
 
 // Sleep returns when there are units to be taken, at least 1, or when it is worth looking: after a wake, for instance. It reports
@@ -62,12 +59,7 @@ func (w *Waiter) Leave() error {
 func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation, settled func()) (changed bool, err error) {
 	const doing = "waiting for a semaphore"
 	w.restIfBusy()
-	before, err := w.semaphore.change(doing, func(layout Layout, found words) (words, error) {
-		if layout.value(found) > 0 {
-			return found, nil
-		}
-		return layout.awaited(found), nil
-	})
+	before, err := w.semaphore.prepare(doing)
 	if err != nil {
 		return false, err
 	}
@@ -78,7 +70,7 @@ func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation, settle
 	expected := before.words.futex()
 	if value == 0 {
 		expected = before.layout.awaited(before.words).futex()
-	} else if err := w.passOn(content{before.layout, before.words.left()}); err != nil {
+	} else if err := w.passOn(before.layout, before.words.left()); err != nil {
 		return false, err // there are fewer units than this waiter wants, but others may want fewer
 	}
 	w.woken = false
@@ -109,11 +101,11 @@ func (w *Waiter) Sleep(units uint32, cancellation *mmapcore.Cancellation, settle
 
 // passOn wakes another waiter if there is a unit left: a wake that this one got may have been the other's. left are the words
 // with whoever is to be woken still counted.
-func (w *Waiter) passOn(left content) error {
-	if !w.woken || left.layout.value(left.words) == 0 {
+func (w *Waiter) passOn(layout Layout, left words) error {
+	if !w.woken || layout.value(left) == 0 {
 		return nil
 	}
-	return w.semaphore.wake(left.layout.wakes(left.words, 1))
+	return w.semaphore.wake(layout.wakes(left, 1))
 }
 
 // restIfBusy keeps a waiter that is woken for nothing all the time from using a processor. It is still counted, and looks at the

@@ -11,6 +11,17 @@ import (
 
 // What the tests do by themselves, and an Operator for its clients.
 
+// Post adds units; with one it is sem_post.
+func (s *Semaphore) Post(units uint32) error { return second(s.Change(Post, units, nil)) }
+
+// Take takes units, or none with EAGAIN; with one it is sem_trywait.
+func (s *Semaphore) Take(units uint32) error { return second(s.Change(Take, units, nil)) }
+
+// Set makes the number of units value.
+func (s *Semaphore) Set(value uint32) error { return second(s.Change(Set, value, nil)) }
+
+func second[V any](_ V, err error) error { return err }
+
 // Wait takes a unit, as sem_wait. A timeout counts only without a cancellation.
 func (s *Semaphore) Wait(cancellation *mmapcore.Cancellation, timeout time.Duration) error {
 	return s.await(cancellation, timeout, func() error { return s.Take(1) })
@@ -41,7 +52,7 @@ func (s *Semaphore) await(cancellation *mmapcore.Cancellation, timeout time.Dura
 	} else {
 		timeout = mmapcore.NoTimeout
 	}
-	waiter, err := s.Join()
+	waiter, err := s.Join(nil)
 	if err != nil {
 		return err
 	}
@@ -52,7 +63,7 @@ func (s *Semaphore) await(cancellation *mmapcore.Cancellation, timeout time.Dura
 				continue
 			}
 		}
-		left := waiter.Leave()
+		left := waiter.Leave(nil)
 		if errors.Is(err, unix.EINTR) && timeout != mmapcore.NoTimeout {
 			return unix.ETIMEDOUT
 		}
