@@ -79,6 +79,9 @@ func newFakeKernelOn(t testing.TB, store *mmapcore.Store) *fakeKernel {
 	if err := kernel.f.attach(os.NewFile(uintptr(pair[0]), "/dev/fuse"), agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1)}); err != nil {
 		t.Fatal(err)
 	}
+	if err := kernel.f.takeUp(); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := kernel.f.Close(); err != nil {
 			t.Errorf("closing the file system: %v", err)

@@ -45,6 +45,7 @@ type Filesystem struct {
 	refusals   refusals
 	attempts   attempts
 	requests   madeHandles
+	settled    settling
 	journal    *journal.Journal     // immutable
 	meter      *meter.Meter         // immutable
 	metrics    *prometheus.Registry // immutable
@@ -118,6 +119,7 @@ func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logg
 	f.semaphores.state = state
 	f.attempts.init(state)
 	f.requests.init()
+	f.settled.init()
 	f.orphans.init()
 	f.sleepers = semfs.NewSleepers(mostSleepers, f.pulse.beat)
 	return f

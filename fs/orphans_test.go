@@ -58,6 +58,7 @@ func newOrphanage(t *testing.T, passthrough bool) *orphanage {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	o.want(err)
 	o.want(o.attach(os.NewFile(uintptr(pair[0]), "/dev/fuse"), agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1), passthrough: passthrough}))
+	o.want(o.takeUp())
 	o.passthru = false // there is no kernel to register backing files with
 	t.Cleanup(func() {
 		o.want(o.Close())
@@ -366,7 +367,7 @@ func TestUnknownInitialValueIsLeftAlone(t *testing.T) {
 	node := o.semaphore("sem.a")
 	o.set(node, orphanReset, 1)
 	file := o.opened(node)
-	_, err := file.object.WriteAt(make([]byte, 4), 12)
+	_, err := file.object.WriteAt(make([]byte, 8), 16)
 	o.want(err)
 	o.released(file, 2)
 	o.eventually("it is logged", func() bool { return o.log.contains("its initial value is not known") })

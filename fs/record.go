@@ -20,6 +20,7 @@ type state struct {
 	attempts   *record.Table // see attemptRow
 	semaphores *record.Table // see semaphoreRow
 	apart      *record.Table // see apartRow
+	intents    *record.Table // see intentRow
 	numbers    record.Row    // see numberEvents
 }
 
@@ -77,6 +78,7 @@ func openState(memory *record.Memory) (*state, error) {
 		{"attempts", attemptWords, &s.attempts},
 		{"semaphores", semaphoreWords, &s.semaphores},
 		{"apart", apartWords, &s.apart},
+		{"intents", intentWords, &s.intents},
 	} {
 		if *table.to, err = memory.Table(table.name, table.words); err != nil {
 			return nil, err

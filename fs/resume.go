@@ -27,6 +27,11 @@ func (f *Filesystem) takeUp() error {
 		f.dropUnused(file)
 	}
 	f.takeUpAttempts()
+	if f.helper == nil {
+		f.takeUpIntents()
+	} else {
+		go f.takeUpIntents() // through the mount, when it is served
+	}
 	if starts > 1 {
 		f.log.Info("resumed", "nodes", f.tree.Known(), "handles", len(f.handles.all()))
 	}

@@ -52,6 +52,7 @@ type operation struct {
 	mu          sync.Mutex
 	operator    *semfs.Operator  // guarded by mu
 	mapped      *semfs.Semaphore // guarded by mu
+	intents     *intents         // where the operator says what it changes; guarded by mu
 	initialised bool             // had a size once; guarded by mu, which is held while it is initialised
 }
 
@@ -63,15 +64,21 @@ func (f *Filesystem) operatorOf(file *opened) (*semfs.Operator, error) {
 	if o.operator != nil {
 		return o.operator, nil
 	}
+	if o.intents == nil {
+		var err error
+		if o.intents, err = f.newIntents(file.node); err != nil {
+			return nil, err
+		}
+	}
 	if f.helper != nil { // what is mapped is not the store's memory
-		o.operator = semfs.NewRemoteOperator(f.memoryOf(file.node), nil)
+		o.operator = semfs.NewRemoteOperator(f.memoryOf(file.node), o.intents)
 		return o.operator, nil
 	}
 	mapped, err := semfs.Open(file.object.Region())
 	if err != nil {
 		return nil, err
 	}
-	o.mapped, o.operator = mapped, semfs.NewOperator(mapped, f.sleepers, nil)
+	o.mapped, o.operator = mapped, semfs.NewOperator(mapped, f.sleepers, o.intents)
 	return o.operator, nil
 }
 
@@ -79,6 +86,9 @@ func (f *Filesystem) operatorOf(file *opened) (*semfs.Operator, error) {
 func (o *operation) end() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.intents != nil {
+		defer func() { o.intents.row.Remove() }()
+	}
 	if o.operator == nil {
 		return nil
 	}
@@ -113,15 +123,24 @@ func (f *Filesystem) clientOf(handle *handle) (*semfs.Client, error) {
 	if s.client == nil {
 		s.client = operator.NewClient(handle.id)
 	}
-	if !s.writes {
-		s.writes = true
-		f.semaphores.enter(s.node)
-	}
+	f.countWriter(handle)
 	return s.client, nil
+}
+
+// countWriter counts a handle among those who may wait in a write, once. The caller holds the handle's semaphore.mu.
+func (f *Filesystem) countWriter(handle *handle) {
+	s := handle.semaphore
+	if s.writes {
+		return
+	}
+	s.writes = true
+	handle.row.Store(handleKind, handle.row.Load(handleKind)|kindWrites)
+	f.semaphores.enter(s.node)
 }
 
 // closeSemaphore gives back what a handle holds.
 func (f *Filesystem) closeSemaphore(handle *handle) {
+	f.awaitSettled()
 	s := handle.semaphore
 	s.mu.Lock()
 	client, writes := s.client, s.writes

@@ -15,12 +15,14 @@ var errLookAgain = fmt.Errorf("look again: %w", unix.ESTALE)
 
 // writeSemaphore does the commands in a write.
 func (f *Filesystem) writeSemaphore(r *fuse.WriteRequest, handle *handle) {
+	f.awaitSettled()
 	text := bytes.Clone(r.Data) // which may have to wait longer than the request's buffer can be spared
 	answer := &writeAnswer{filesystem: f, request: r, header: r.Header}
 	end := r.Offset
 	conditions := semfs.Conditions{
 		Interrupted: f.inflight.interruption(r.ID),
 		NonBlocking: r.FileFlags&unix.O_NONBLOCK != 0,
+		Request:     numberOf(r),
 		Process:     int(r.Pid),
 		Describe:    describeHolder,
 		BeforeWait:  answer.letGo,
@@ -39,18 +41,34 @@ func (f *Filesystem) writeSemaphore(r *fuse.WriteRequest, handle *handle) {
 // operate initialises a semaphore or does commands, and returns how many bytes of the text are done with.
 func (f *Filesystem) operate(r fuse.Request, handle *handle, text []byte, offset int64, conditions semfs.Conditions) (int, error) {
 	used, err := f.initialise(r, handle, text, offset)
-	if err != nil || used == len(text) {
+	if err == nil {
+		used, err = f.beginCommands(r, used)
+	}
+	if err != nil || used >= len(text) {
 		return used, err
 	}
 	client, err := f.clientOf(handle)
 	if err != nil {
 		return used, err
 	}
+	conditions.Progress = used
 	done, err := client.Do(text[used:], conditions)
 	if used > 0 {
 		err = nil // the rest is written again, and told of then
 	}
 	return used + done, err
+}
+
+// beginCommands notes that a request's commands are about to be done, and returns how many bytes of its text are done with: of those that were
+// done before it came again, too.
+func (f *Filesystem) beginCommands(r fuse.Request, used int) (int, error) {
+	if before, done := f.attempts.outcome(r); done {
+		return max(used, int(before)), nil
+	}
+	if used > 0 { // to make a semaphore, which is noted already
+		return used, nil
+	}
+	return 0, f.attempts.begin(r, &attempt{kind: attemptCommand})
 }
 
 // writeAnswer is the reply to a write that may take its time.

@@ -13,7 +13,7 @@ import (
 )
 
 // recovers says whether the daemon goes on when its processes die. As long as it does not, nothing is done to it.
-const recovers = false
+const recovers = true
 
 // harm is something that befalls the daemon, again and again, in random moments.
 type harm struct {
