@@ -14,6 +14,11 @@ import (
 func (f *Filesystem) takeUp() error {
 	starts := f.state.next(numberStarts)
 	f.semaphores.takeUp(f.state)
+	if starts > 1 {
+		if err := f.closeUnrecorded(); err != nil {
+			return err
+		}
+	}
 	openings, err := f.takeUpOpenings()
 	if err != nil {
 		return err

@@ -57,6 +57,19 @@ func (t *Tree) keep(node *Node, descriptor int) {
 	}
 }
 
+// Tokens returns the keeper's tokens of all nodes.
+func (t *Tree) Tokens() map[uint32]struct{} {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	tokens := make(map[uint32]struct{})
+	for _, node := range t.nodes {
+		if node.kept {
+			tokens[node.token] = struct{}{}
+		}
+	}
+	return tokens
+}
+
 // release notes that a node's inode need not be kept any more, and returns what ends it. The caller holds mu, and calls what is returned
 // without it.
 func (t *Tree) release(node *Node) func() {
