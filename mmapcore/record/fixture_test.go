@@ -2,6 +2,7 @@ package record
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -10,7 +11,13 @@ import (
 )
 
 // TestMain fails if any test has left a goroutine.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(victimVariable) != "" {
+		fmt.Fprintln(os.Stderr, victim())
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // tester is a test, or one case of a property.
 type tester interface {
