@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,11 +19,24 @@ const Enabled = true
 // Here is a place at which the process may be killed by a test. It returns unless it kills. It panics when what the
 // environment asks for cannot be had: a test must not go on without it.
 func Here(name string) {
+	if told := watcher.Load(); told != nil {
+		(*told)(name)
+	}
 	for _, control := range controls() {
 		if control.visit(name) {
 			die()
 		}
 	}
+}
+
+// watcher is whom Watch has told of visits, or nil.
+var watcher atomic.Pointer[func(name string)]
+
+// Watch has a function told of each visit, by whoever makes it, until stop is called. It is for tests that play several processes in
+// one: one that is to have died does not return from the function.
+func Watch(visited func(name string)) (stop func()) {
+	watcher.Store(&visited)
+	return func() { watcher.Store(nil) }
 }
 
 // controls are those that the environment asks for.
