@@ -3,6 +3,8 @@ package objects
 import (
 	"fmt"
 
+	"shmfs/mmapcore/crashpoint"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -61,6 +63,7 @@ func (t *Tree) Change(id uint64, change Change) (unix.Stat_t, error) {
 		if err := t.resize(id, *change.Size, change.Opening); err != nil {
 			return unix.Stat_t{}, err
 		}
+		crashpoint.Here("objects: of several attributes the size is set")
 	}
 	descriptor, err := t.reach(id, unix.O_PATH)
 	if err != nil {
@@ -90,11 +93,13 @@ func (c *Change) apply(descriptor int) error {
 		if err := unix.Fchownat(descriptor, "", orKeep(c.UID), orKeep(c.GID), unix.AT_EMPTY_PATH); err != nil {
 			return fmt.Errorf("changing the owner: %w", err)
 		}
+		crashpoint.Here("objects: an owner is set")
 	}
 	if c.Mode != nil {
 		if err := unix.Chmod(descriptorPath(descriptor), *c.Mode&0o7777); err != nil {
 			return fmt.Errorf("changing the mode: %w", err)
 		}
+		crashpoint.Here("objects: a mode is set")
 	}
 	if c.Atime == nil && c.Mtime == nil {
 		return nil
@@ -103,6 +108,7 @@ func (c *Change) apply(descriptor int) error {
 	if err := unix.UtimesNanoAt(descriptor, "", times, unix.AT_EMPTY_PATH); err != nil {
 		return fmt.Errorf("changing the times: %w", err)
 	}
+	crashpoint.Here("objects: times are set")
 	return nil
 }
 
@@ -136,6 +142,7 @@ func dropPrivileges(descriptor int, writer Writer) error {
 		if err := unix.Chmod(descriptorPath(descriptor), kept&0o7777); err != nil {
 			return fmt.Errorf("clearing setuid and setgid: %w", err)
 		}
+		crashpoint.Here("objects: setuid and setgid are cleared")
 	}
 	err := unix.Removexattr(descriptorPath(descriptor), "security.capability")
 	switch err {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"shmfs/mmapcore"
+	"shmfs/mmapcore/crashpoint"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,7 @@ func (t *Tree) Create(parent uint64, name string, mode uint32, caller Caller) (E
 		if err != nil {
 			return fmt.Errorf("creating %q: %w", name, err)
 		}
+		crashpoint.Here("objects: a file is created")
 		if entry, err = t.adopt(descriptor); err != nil {
 			return errors.Join(err, undoCreate(directory, name))
 		}
@@ -46,6 +48,7 @@ func (t *Tree) Tmpfile(parent uint64, mode uint32, caller Caller) (Entry, *Objec
 	if err != nil {
 		return Entry{}, nil, fmt.Errorf("creating a file without a name: %w", err)
 	}
+	crashpoint.Here("objects: a file without a name is created")
 	entry, err := t.adopt(descriptor)
 	return t.opened(entry, descriptor, err)
 }
@@ -82,12 +85,14 @@ func (t *Tree) Symlink(parent uint64, name, target string, caller Caller) (Entry
 			return Entry{}, fmt.Errorf("creating %q: %w", name, err)
 		}
 	}
+	crashpoint.Here("objects: a link's target is charged")
 	entry, err := t.create(parent, name, caller, func(directory int) error {
 		return unix.Symlinkat(target, directory, name)
 	})
 	if t.ledger != nil {
 		// The new node holds what its blocks say; the store may have found room inside the inode.
 		t.ledger.Refund(charged - t.standingCharge(&entry.Stat))
+		crashpoint.Here("objects: a link's target is charged what it takes")
 	}
 	return entry, err
 }
@@ -107,6 +112,7 @@ func (t *Tree) create(parent uint64, name string, caller Caller, call func(direc
 		if err := t.caller.as(caller, func() error { return call(directory) }); err != nil {
 			return fmt.Errorf("creating %q: %w", name, err)
 		}
+		crashpoint.Here("objects: a name is made")
 		var err error
 		if entry, err = t.lookupIn(directory, name); err != nil {
 			return errors.Join(err, undoCreate(directory, name))
@@ -141,7 +147,9 @@ func (t *Tree) Link(id, parent uint64, name string) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("linking %q: %w", name, err)
 	}
+	crashpoint.Here("objects: a link is made")
 	t.settle(descriptor)
+	crashpoint.Here("objects: a link is settled")
 	return t.adopt(descriptor)
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"shmfs/mmapcore/crashpoint"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -37,6 +39,7 @@ func (t *Tree) Erase(id uint64) ([]Link, error) {
 			continue
 		}
 		erased = append(erased, link)
+		crashpoint.Here("objects: one of the names to be erased is gone")
 	}
 	return erased, fmt.Errorf("erasing node %d: it moved %d times meanwhile: %w", id, mostMisses, unix.EBUSY)
 }

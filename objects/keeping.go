@@ -1,6 +1,8 @@
 package objects
 
 import (
+	"shmfs/mmapcore/crashpoint"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -45,11 +47,13 @@ func (t *Tree) keep(node *Node, descriptor int) {
 	if err != nil {
 		return
 	}
+	crashpoint.Here("objects: an inode is kept")
 	t.mu.Lock()
 	unknown, again := t.nodes[node.id] != node, node.kept
 	if !unknown && !again {
 		node.kept, node.token = true, token
 		node.recordFlags()
+		crashpoint.Here("objects: an inode is recorded as kept")
 	}
 	t.mu.Unlock()
 	if unknown || again && token != 0 { // without a token the two are one
@@ -80,6 +84,10 @@ func (t *Tree) release(node *Node) func() {
 	node.kept, node.token = false, 0
 	if t.nodes[id] == node {
 		node.recordFlags()
+		crashpoint.Here("objects: an inode is recorded as not kept")
 	}
-	return func() { _ = t.keeper.LetGo(id, token) }
+	return func() {
+		_ = t.keeper.LetGo(id, token)
+		crashpoint.Here("objects: an inode is not kept any more")
+	}
 }

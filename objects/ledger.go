@@ -68,6 +68,13 @@ func (l *Ledger) tryCharge(bytes int64) (refunded <-chan struct{}, fits bool) {
 	return l.refunded, false
 }
 
+// Oblige takes bytes whether or not they are left: they were charged by a process that has died.
+func (l *Ledger) Oblige(bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.used += bytes
+}
+
 // ChargeUpTo takes as much of bytes as is left in whole pages and returns what it took.
 func (l *Ledger) ChargeUpTo(bytes int64) int64 {
 	l.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"shmfs/mmapcore"
+	"shmfs/mmapcore/crashpoint"
 	"shmfs/mmapcore/record"
 
 	"golang.org/x/sys/unix"
@@ -67,6 +68,7 @@ func (t *Tree) refer(stat *unix.Stat_t) (Entry, bool) {
 		return Entry{}, false
 	}
 	node.count(node.lookups + 1)
+	crashpoint.Here("objects: a reference to a known node is counted")
 	return t.entry(node, stat), true
 }
 
@@ -79,6 +81,7 @@ func (t *Tree) Refer(id uint64) bool {
 		return false
 	}
 	node.count(node.lookups + 1)
+	crashpoint.Here("objects: a reference by number is counted")
 	return true
 }
 
@@ -124,6 +127,7 @@ func (t *Tree) insert(node *Node, stat *unix.Stat_t) (Entry, error) {
 			closeHeld(node.held)
 			return Entry{}, err
 		}
+		crashpoint.Here("objects: a node is recorded")
 		t.nodes[node.id] = node
 		if node.nameless {
 			t.orphans.Add(1)
@@ -136,6 +140,7 @@ func (t *Tree) insert(node *Node, stat *unix.Stat_t) (Entry, error) {
 		node = other
 	}
 	node.count(node.lookups + 1)
+	crashpoint.Here("objects: the first reference to a node is counted")
 	return t.entry(node, stat), nil
 }
 
@@ -175,6 +180,7 @@ func (t *Tree) Forget(id, count uint64) (unreferred bool) {
 		return true
 	}
 	node.count(node.lookups - min(count, node.lookups))
+	crashpoint.Here("objects: references are given back")
 	unreferred = node.lookups == 0
 	drop := unreferred && node.nameless
 	switch {
@@ -238,6 +244,7 @@ func (t *Tree) named(node *Node) (after func()) {
 	if node.nameless {
 		node.nameless = false
 		node.recordFlags()
+		crashpoint.Here("objects: a node is recorded as one with a name")
 		t.orphans.Add(-1)
 	}
 	if node.handle != "" {
@@ -252,6 +259,7 @@ func (t *Tree) unnamed(node *Node, descriptor int) {
 	if !node.nameless {
 		node.nameless = true
 		node.recordFlags()
+		crashpoint.Here("objects: a node is recorded as one without a name")
 		t.orphans.Add(1)
 	}
 	if node.held >= 0 || node.lookups == 0 {
@@ -266,16 +274,20 @@ func (t *Tree) unnamed(node *Node, descriptor int) {
 // dispose frees what a node that is in no table any more, and whose inode has no name, holds.
 func (t *Tree) dispose(node *Node) {
 	defer t.orphans.Add(-1) // last: who finds no orphan has nothing more to wait for
+	crashpoint.Here("objects: a node is in no table any more")
 	closeHeld(node.held)
 	if node.kept {
 		_ = t.keeper.LetGo(node.id, node.token)
+		crashpoint.Here("objects: what was kept of a node in no table is let go")
 	}
 	node.growth.Lock()
 	defer node.growth.Unlock()
 	node.row.Remove()
+	crashpoint.Here("objects: a node's record is gone")
 	node.row = record.Row{}
 	if t.ledger != nil {
 		t.ledger.Refund(node.charged)
+		crashpoint.Here("objects: a node's charge is given back")
 	}
 	node.charged = 0
 }

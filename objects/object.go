@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"shmfs/mmapcore"
+	"shmfs/mmapcore/crashpoint"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,7 +83,9 @@ func (o *Object) WriteAt(data []byte, offset int64) (int, error) {
 		}
 		data = data[:fits]
 	}
+	crashpoint.Here("objects: what a write needs is charged")
 	n, err := o.region.WriteAt(data, offset)
+	crashpoint.Here("objects: what was charged for is written")
 	return n, errors.Join(err, o.recharge())
 }
 
@@ -112,6 +115,7 @@ func (o *Object) charge(bytes int64) error {
 		return err
 	}
 	o.node.setCharged(o.node.charged+bytes, false)
+	crashpoint.Here("objects: growth is charged")
 	return nil
 }
 
@@ -137,6 +141,7 @@ func (o *Object) recharge() error {
 		due -= excess
 	}
 	o.node.setCharged(due, true)
+	crashpoint.Here("objects: a charge is settled")
 	return nil
 }
 
@@ -152,6 +157,7 @@ func (o *Object) Resize(size int64) error {
 		return err
 	}
 	o.node.setCharged(o.node.charged, false)
+	crashpoint.Here("objects: a size is about to change")
 	if err := o.charge(pages(size) - o.node.charged); err != nil {
 		return err
 	}
@@ -159,6 +165,7 @@ func (o *Object) Resize(size int64) error {
 		return errors.Join(err, o.recharge())
 	}
 	err = o.region.Resize(size)
+	crashpoint.Here("objects: a size is changed")
 	if err == nil && size <= before {
 		o.node.setReserved(0) // shrinking, even to the same size, frees what was allocated behind the end
 	}
@@ -191,13 +198,18 @@ func (o *Object) resizeByPath(size int64) error {
 	}
 	o.node.growth.Lock()
 	defer o.node.growth.Unlock()
+	if o.tree.ledger != nil {
+		o.node.setCharged(o.node.charged, false)
+	}
 	if err := unix.Truncate(descriptorPath(o.region.Descriptor()), size); err != nil {
 		return fmt.Errorf("truncating to the same size: %w", err)
 	}
 	if o.tree.ledger == nil {
 		return nil
 	}
+	crashpoint.Here("objects: a size is set to what it is")
 	o.node.setReserved(0)
+	crashpoint.Here("objects: nothing is reserved behind an end")
 	return o.recharge()
 }
 
@@ -206,6 +218,7 @@ func (o *Object) Truncate() error {
 	if err := o.Resize(0); err != nil {
 		return err
 	}
+	crashpoint.Here("objects: a file is emptied")
 	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Nsec: unix.UTIME_NOW}}
 	if err := unix.UtimesNanoAt(o.region.Descriptor(), "", times, unix.AT_EMPTY_PATH); err != nil {
 		return fmt.Errorf("moving the times of a truncated file: %w", err)
@@ -224,7 +237,9 @@ func (o *Object) Allocate(mode uint32, offset, length int64) error {
 	}
 	switch mode {
 	case unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE:
-		return o.punch(offset, length)
+		err := o.punch(offset, length)
+		crashpoint.Here("objects: a hole is punched")
+		return err
 	case 0, unix.FALLOC_FL_KEEP_SIZE:
 		return o.allocate(offset, length, mode != 0)
 	}
@@ -278,12 +293,18 @@ func (o *Object) allocate(offset, length int64, keepSize bool) error {
 	if err := o.charge(end - o.node.charged); err != nil {
 		return err
 	}
+	before := o.node.reservedEnd
+	if keepSize { // noted first: better too much is charged than too little
+		o.node.setReserved(max(before, end))
+	}
+	crashpoint.Here("objects: an allocation is charged")
 	err := o.reserveGap(offset, keepSize)
 	if err == nil {
 		err = o.region.Reserve(offset, length, keepSize)
+		crashpoint.Here("objects: memory is allocated")
 	}
-	if err == nil && keepSize {
-		o.node.setReserved(max(o.node.reservedEnd, end))
+	if err != nil {
+		o.node.setReserved(before)
 	}
 	return errors.Join(err, o.recharge())
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"shmfs/mmapcore/crashpoint"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -36,12 +38,16 @@ func (t *Tree) removeIn(directory int, name string, flags int) error {
 		return fmt.Errorf("removing %q: %w", name, err)
 	}
 	defer t.Forget(entry.ID, 1)
+	crashpoint.Here("objects: what a name to be removed leads to is known")
 	t.keepVictim(entry.ID, victim)
+	crashpoint.Here("objects: what a name to be removed leads to is kept")
 	if err := unix.Unlinkat(directory, name, flags); err != nil {
 		t.settle(victim) // it need not be kept
 		return fmt.Errorf("removing %q: %w", name, err)
 	}
+	crashpoint.Here("objects: a name is removed")
 	t.settle(victim)
+	crashpoint.Here("objects: a removed name is settled")
 	return nil
 }
 
@@ -72,6 +78,7 @@ func (t *Tree) rename(from int, oldName string, to int, newName string, flags ui
 		defer t.Forget(entry.ID, 1)
 		if flags&unix.RENAME_EXCHANGE == 0 {
 			t.keepVictim(entry.ID, victim)
+			crashpoint.Here("objects: what a renaming replaces is kept")
 			defer t.settle(victim)
 		}
 	}
@@ -83,6 +90,7 @@ func (t *Tree) rename(from int, oldName string, to int, newName string, flags ui
 	if err := move(); err != nil {
 		return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)
 	}
+	crashpoint.Here("objects: a name is renamed")
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"shmfs/mmapcore"
+	"shmfs/mmapcore/crashpoint"
 	"shmfs/mmapcore/record"
 
 	"golang.org/x/sys/unix"
@@ -14,14 +15,15 @@ import (
 // keeper held for it, by node; the tree takes them over, and the store. The record and the keeper stay the caller's. Of a store and
 // a record that nobody has used yet it makes the tree of New.
 //
+// A name that was about to come or go when that process died may be there or not. Who knows which it was is to call Settle for what lost a
+// name, and LookupMade for what was made.
+//
 // Errors: EUCLEAN for a record that makes no sense.
 func Resume(store *mmapcore.Store, ledger *Ledger, memory *record.Memory, keeper Keeper, kept map[uint64]int) (*Tree, error) {
 	tree := &Tree{store: store, ledger: ledger, keeper: keeper, nodes: make(map[uint64]*Node), caller: newCallerSwitch()}
-	err := tree.resume(memory, kept)
-	for id, descriptor := range kept { // those that are left
-		_ = unix.Close(descriptor)
-		err = errors.Join(err, keeper.LetGo(id, 0))
-	}
+	r := &reclaiming{tree: tree, kept: kept}
+	err := tree.resume(memory, r)
+	r.letGoOfRest()
 	if err != nil {
 		for _, node := range tree.nodes {
 			closeHeld(node.held)
@@ -31,7 +33,7 @@ func Resume(store *mmapcore.Store, ledger *Ledger, memory *record.Memory, keeper
 	return tree, nil
 }
 
-func (t *Tree) resume(memory *record.Memory, kept map[uint64]int) error {
+func (t *Tree) resume(memory *record.Memory, r *reclaiming) error {
 	var err error
 	if t.rows, err = memory.Table("nodes", nodeWords); err != nil {
 		return err
@@ -41,110 +43,25 @@ func (t *Tree) resume(memory *record.Memory, kept map[uint64]int) error {
 		return fmt.Errorf("reading the store's root: %w", err)
 	}
 	t.rootInode, t.device = stat.Ino, stat.Dev
-	if err := t.takeUp(kept); err != nil {
+	if err := r.takeUp(); err != nil {
 		return err
 	}
-	if t.nodes[RootID] == nil {
-		if _, err := t.adopt(t.store.Root()); err != nil {
-			return fmt.Errorf("adopting the store's root: %w", err)
-		}
+	if err := t.takeUpRoot(); err != nil {
+		return fmt.Errorf("adopting the store's root: %w", err)
 	}
-	if !t.store.HandsOutHandles() {
-		if err := t.findAgain(); err != nil {
-			return fmt.Errorf("looking for known inodes by their names: %w", err)
-		}
-	}
+	r.keepNameless()
 	return t.startLedger()
 }
 
-// takeUp makes nodes of the rows, and takes those of the kept descriptors out that they need.
-func (t *Tree) takeUp(kept map[uint64]int) error {
-	var failed error
-	t.rows.Each(func(row record.Row, words []uint64) bool {
-		node, settled, err := nodeOf(row, words)
-		if err != nil {
-			failed = err
-			return false
-		}
-		node.uncertain = true
-		if !t.reclaim(node, settled, kept) {
-			t.abandon(node)
-			return true
-		}
-		t.nodes[node.id] = node
-		if node.nameless {
-			t.orphans.Add(1)
-		}
-		return true
-	})
-	return failed
-}
-
-// reclaim makes a recorded node reachable and its charge right; false when its inode is gone, or nobody knows it.
-func (t *Tree) reclaim(node *Node, settled bool, kept map[uint64]int) bool {
-	if node.nameless && node.lookups == 0 {
-		return false
+// takeUpRoot makes the root known and, where it cannot be found by handle, holds it.
+func (t *Tree) takeUpRoot() (err error) {
+	root := t.nodes[RootID]
+	if root == nil {
+		_, err = t.adopt(t.store.Root())
+	} else if root.handle == "" {
+		root.held, err = unix.Openat(t.store.Root(), ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	}
-	if node.nameless || !settled {
-		descriptor, held := kept[node.id]
-		if !held {
-			if node.handle == "" {
-				return !node.nameless // found by its name, or not
-			}
-			var err error
-			if descriptor, err = t.store.Reopen(node.handle, unix.O_PATH); err != nil {
-				return false
-			}
-		}
-		delete(kept, node.id)
-		node.held = descriptor
-	}
-	if !settled && !t.settleCharge(node) {
-		return false
-	}
-	if !node.nameless && node.handle != "" {
-		closeHeld(node.held)
-		node.held = -1
-	}
-	return true
-}
-
-// settleCharge makes a charge agree with the size again.
-func (t *Tree) settleCharge(node *Node) bool {
-	if node.held < 0 {
-		return true
-	}
-	var stat unix.Stat_t
-	if unix.Fstat(node.held, &stat) != nil {
-		return false
-	}
-	node.setCharged(max(t.standingCharge(&stat), node.reservedEnd), true)
-	return true
-}
-
-// abandon forgets a recorded node.
-func (t *Tree) abandon(node *Node) {
-	closeHeld(node.held)
-	if node.kept {
-		_ = t.keeper.LetGo(node.id, node.token)
-	}
-	node.row.Remove()
-}
-
-// findAgain holds the nodes that somebody refers to in a store without handles, by their names.
-func (t *Tree) findAgain() error {
-	return t.eachInode(func(directory int, name string, stat *unix.Stat_t) error {
-		node := t.nodes[t.nodeID(stat.Ino)]
-		if node == nil || node.lookups == 0 || node.held >= 0 {
-			return nil
-		}
-		held, err := openVictim(directory, name)
-		if errors.Is(err, unix.ENOENT) {
-			return nil
-		}
-		node.held = held
-		return err
-	})
+	return err
 }
 
 // startLedger sets what is charged: what the nodes are, and of a store that was there before what nobody knows yet.
@@ -202,14 +119,51 @@ func (t *Tree) Entry(id uint64) (Entry, error) {
 // Knows says whether an inode's node is known.
 func (t *Tree) Knows(inode uint64) bool { return t.node(t.nodeID(inode)) != nil }
 
-// Settle brings a node in line with its inode's links, when a process that died may not have done so.
+// Settle brings a node in line with its inode's links, when a process that died may not have done so. It must not be known to anybody
+// else yet.
 func (t *Tree) Settle(id uint64) {
 	descriptor, err := t.reach(id, unix.O_PATH)
+	if errors.Is(err, unix.ESTALE) {
+		t.lose(id)
+	}
 	if err != nil {
 		return
 	}
 	defer unix.Close(descriptor)
 	t.settle(descriptor)
+	crashpoint.Here("objects: a dead process's change of links is settled")
+}
+
+// lose forgets a node whose inode is gone with its last name, if it can be known that it is.
+func (t *Tree) lose(id uint64) {
+	t.mu.Lock()
+	node := t.nodes[id]
+	if node == nil || node.handle == "" {
+		t.mu.Unlock()
+		return
+	}
+	delete(t.nodes, id)
+	if !node.nameless {
+		node.nameless = true
+		t.orphans.Add(1)
+	}
+	t.mu.Unlock()
+	t.dispose(node)
+}
+
+// LookupMade is Lookup for a name that a process has made which died: what it charged for is charged again. It must not be known to
+// anybody else yet.
+func (t *Tree) LookupMade(parent uint64, name string) (Entry, error) {
+	id, err := t.Peek(parent, name)
+	if err != nil {
+		return Entry{}, err
+	}
+	known := t.node(id) != nil
+	entry, err := t.Lookup(parent, name)
+	if err == nil && !known && t.ledger != nil && !t.store.Persistent() { // else it was counted with the rest of the store
+		t.ledger.Oblige(t.standingCharge(&entry.Stat))
+	}
+	return entry, err
 }
 
 // Peek returns the inode number, as a node id, that a name leads to; ENOENT when there is none. Nobody refers to it by that.

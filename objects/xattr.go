@@ -3,6 +3,8 @@ package objects
 import (
 	"fmt"
 
+	"shmfs/mmapcore/crashpoint"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -38,6 +40,7 @@ func (t *Tree) Setxattr(id uint64, name string, value []byte, flags int) error {
 	if err != nil {
 		return fmt.Errorf("setting attribute %q: %w", name, err)
 	}
+	crashpoint.Here("objects: an extended attribute is set")
 	return nil
 }
 
@@ -47,6 +50,7 @@ func (t *Tree) Removexattr(id uint64, name string) error {
 	if err != nil {
 		return fmt.Errorf("removing attribute %q: %w", name, err)
 	}
+	crashpoint.Here("objects: an extended attribute is removed")
 	return nil
 }
 
