@@ -9,6 +9,8 @@ FUZZTIME ?= 30s
 SEED ?= 20261123
 AS_ROOT := $(if $(filter 0,$(shell id -u)),env,sudo env "PATH=$(PATH)" "HOME=$(HOME)" "GOPATH=$(shell $(GO) env GOPATH)")
 UNIT := ./cmd/... ./fs/... ./mmapcore/... ./objects/... ./semfs/...
+# What has crash points, which are there under a build tag only.
+CRASHING := ./objects
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: build demo test check unit integration bench soak fuzz needs clean
@@ -29,12 +31,15 @@ check: ## formatting, vet (also for arm64), staticcheck, and that no test can sk
 	@unformatted=$$(gofmt -l cmd fs mmapcore objects semfs test); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
 	$(GO) mod verify >/dev/null
 	$(GO) vet ./...
+	$(GO) vet -tags crashpoints ./...
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(STATICCHECK) -tags crashpoints ./...
 	@! grep -rnE '\.(Skip|SkipNow|Skipf)\(' --include=*_test.go . || { echo 'a test that skips proves nothing'; exit 1; }
 
-unit: ## unit tests under the race detector
+unit: ## unit tests under the race detector, and those that stop at crash points
 	$(AS_ROOT) $(GO) test -race -json $(UNIT) ./test/integration/layout | $(GO) run ./test/integration/verdict
+	$(AS_ROOT) $(GO) test -race -tags crashpoints -run '^TestCrash' -json $(CRASHING) | $(GO) run ./test/integration/verdict
 
 # The daemon under test has the race detector too, except where time is measured or a static binary is the subject. One
 # package at a time: each mounts, fills memory and kills daemons of its own.
