@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"shmfs/fs/rights"
+
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 )
@@ -126,7 +128,8 @@ func (h *helper) start() (*helperLink, error) {
 	}
 	ours := os.NewFile(uintptr(pair[0]), "helper")
 	command := h.command(theirs)
-	if err := command.Start(); err != nil {
+	unlimited := func(err error) { h.log.Warn("the process keeps rights that it does not need", "reason", err) }
+	if err := rights.Start(command, rights.SemaphoreHelper, unlimited); err != nil {
 		return nil, errors.Join(err, ours.Close())
 	}
 	link := newHelperLink(command.Process, ours)

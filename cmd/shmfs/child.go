@@ -54,7 +54,7 @@ func startChild(from *program, settings *logSettings, mountpoint string, over ov
 	command.ExtraFiles = []*os.File{theirs}
 	settings.bequeath(command)
 	command.Args = append(command.Args, "--", mountpoint)
-	if err := command.Start(); err != nil {
+	if err := startServing(command); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting a worker: %w", err), link.Close())
 	}
 	c := &child{pid: command.Process.Pid, link: link, sentinel: -1, command: command, received: make(chan struct{})}

@@ -75,6 +75,7 @@ func (w *worker) run() error {
 		return err
 	}
 	prepareProcess(w.log)
+	dropRights(w.log)
 	w.sentinel, w.baton = newSentinel(), -1
 	if err := w.greet(); err != nil {
 		return err
