@@ -2,6 +2,7 @@ package objects
 
 import (
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -58,7 +59,7 @@ func (l *Ledger) Charge(bytes int64, patience time.Duration) error {
 func (l *Ledger) tryCharge(bytes int64) (refunded <-chan struct{}, fits bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.limit == 0 || bytes <= l.limit-l.used {
+	if bytes <= l.left() {
 		l.used += bytes
 		return nil, true
 	}
@@ -75,13 +76,20 @@ func (l *Ledger) Oblige(bytes int64) {
 	l.used += bytes
 }
 
+// left is what may still be charged, negative where more is charged than the limit. Without a limit the sum must remain a number. The caller
+// holds mu.
+func (l *Ledger) left() int64 {
+	if l.limit == 0 {
+		return math.MaxInt64 - l.used
+	}
+	return l.limit - l.used
+}
+
 // ChargeUpTo takes as much of bytes as is left in whole pages and returns what it took.
 func (l *Ledger) ChargeUpTo(bytes int64) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.limit != 0 {
-		bytes = min(bytes, max(0, l.limit-l.used)/pageSize*pageSize)
-	}
+	bytes = min(bytes, max(0, l.left())/pageSize*pageSize)
 	l.used += bytes
 	return bytes
 }

@@ -216,3 +216,26 @@ func TestPages(t *testing.T) {
 		}
 	}
 }
+
+// However much is asked for, the sum remains a number: a limit that is set later must find it.
+func TestLedgerDoesNotOverflow(t *testing.T) {
+	const most = 1<<63 - 1
+	for _, limit := range []int64{0, 10 * pageSize} {
+		ledger := NewLedger(limit)
+		ledger.Start(4 * pageSize)
+		granted := int64(0)
+		for range 3 {
+			for _, bytes := range []int64{pages(most), 1 << 62, pageSize} {
+				if err := ledger.Charge(bytes, 0); err == nil {
+					granted += bytes
+				}
+				granted += ledger.ChargeUpTo(bytes)
+			}
+		}
+		_, used := ledger.Figures()
+		if used < 0 || used != 4*pageSize+granted || granted <= 0 {
+			t.Errorf("limit %d: %d bytes are charged, %d were granted", limit, used, granted)
+		}
+		wantError(t, "setting a limit below that", ledger.SetLimit(pageSize), unix.EINVAL)
+	}
+}
