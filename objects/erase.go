@@ -50,7 +50,7 @@ const mostMisses = 100
 func (t *Tree) eraseIn(parent, name string) (Link, error) {
 	directory, err := unix.Openat2(t.store.Root(), filepath.Clean(parent), &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
 	})
 	if err != nil {
 		return Link{}, fmt.Errorf("opening the directory of %q: %w", name, err)

@@ -24,18 +24,14 @@ func (t *Tree) Lookup(parent uint64, name string) (Entry, error) {
 }
 
 func (t *Tree) lookupIn(directory int, name string) (Entry, error) {
-	var stat unix.Stat_t
-	if err := unix.Fstatat(directory, name, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	stat, err := t.statName(directory, name)
+	if err != nil {
 		return Entry{}, fmt.Errorf("looking up %q: %w", name, err)
-	}
-	if stat.Dev != t.device {
-		// Something is mounted inside a store directory: its inode numbers are not ours to hand out as node ids.
-		return Entry{}, fmt.Errorf("looking up %q: it is on another file system than the store: %w", name, unix.EXDEV)
 	}
 	if entry, known := t.refer(&stat); known {
 		return entry, nil
 	}
-	descriptor, err := unix.Openat(directory, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	descriptor, err := openName(directory, name, unix.O_PATH)
 	if err != nil {
 		return Entry{}, fmt.Errorf("looking up %q: %w", name, err)
 	}
@@ -60,5 +56,8 @@ func (t *Tree) lookupDot(id uint64, name string) (Entry, error) {
 		return Entry{}, fmt.Errorf("looking up the parent of node %d: %w", id, err)
 	}
 	defer unix.Close(parent)
+	if err := t.requireBeneath(parent); err != nil {
+		return Entry{}, fmt.Errorf("looking up the parent of node %d: %w", id, err)
+	}
 	return t.adopt(parent)
 }

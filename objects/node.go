@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"fmt"
 	"sync"
 
 	"shmfs/mmapcore"
@@ -18,6 +19,7 @@ type Node struct {
 	id         uint64
 	handle     mmapcore.FileHandle // empty where the store hands none out; immutable
 	generation uint32              // immutable
+	kind       uint32              // unix.S_IF*; 0: an earlier version has not recorded it; immutable
 
 	// growth serialises what reads an inode's size and then changes it, so that charge and size move together.
 	growth      sync.Mutex
@@ -101,6 +103,9 @@ func (t *Tree) adopt(descriptor int) (Entry, error) {
 	if err := unix.Fstat(descriptor, &stat); err != nil {
 		return Entry{}, err
 	}
+	if stat.Dev != t.device { // its inode numbers are not ours to hand out as node ids
+		return Entry{}, fmt.Errorf("it is on another file system than the store: %w", unix.EXDEV)
+	}
 	if entry, known := t.refer(&stat); known {
 		return entry, nil
 	}
@@ -147,6 +152,7 @@ func (t *Tree) insert(node *Node, stat *unix.Stat_t) (Entry, error) {
 // newNode prepares a node that is in no table yet. An inode that cannot be found again by handle and name is held.
 func (t *Tree) newNode(descriptor int, stat *unix.Stat_t) (*Node, error) {
 	node := &Node{id: t.nodeID(stat.Ino), held: -1, nameless: stat.Nlink == 0, charged: t.standingCharge(stat)}
+	node.kind = stat.Mode & unix.S_IFMT
 	if t.store.HandsOutHandles() {
 		handle, err := t.store.Identify(descriptor)
 		if err != nil {

@@ -25,10 +25,13 @@ const (
 	nodeWords
 )
 
-// The keeper's token stands in the upper half of the flags.
+// The keeper's token stands in the upper half of the flags, the inode's type above kindShift.
 const (
 	flagNameless = 1 << iota
 	flagKept     // the keeper holds the inode
+
+	kindShift = 8
+	typeShift = 12 // of a type in a mode
 )
 
 // unsettled marks a charge that does not have to agree with the size: one of the two is about to change.
@@ -57,7 +60,7 @@ func (t *Tree) newRow(node *Node) (record.Row, error) {
 }
 
 func (n *Node) flags() uint64 {
-	flags := uint64(n.token) << 32
+	flags := uint64(n.token)<<32 | uint64(n.kind>>typeShift)<<kindShift
 	if n.nameless {
 		flags |= flagNameless
 	}
@@ -112,7 +115,7 @@ func nodeOf(row record.Row, words []uint64) (node *Node, settled bool, err error
 		id: words[nodeID], handle: mmapcore.FileHandle(bytes[:length]), row: row, held: -1,
 		lookups: words[nodeLookups], charged: int64(words[nodeCharged] &^ unsettled), reservedEnd: int64(words[nodeReserved]),
 		nameless: flags&flagNameless != 0, kept: flags&flagKept != 0,
-		token: uint32(flags >> 32),
+		token: uint32(flags >> 32), kind: uint32(flags) >> kindShift << typeShift & unix.S_IFMT,
 	}
 	if node.handle != "" {
 		node.generation = node.handle.Generation()

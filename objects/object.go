@@ -31,11 +31,14 @@ func (t *Tree) patience() time.Duration {
 }
 
 // Open opens a regular file's region. access is O_RDONLY, O_WRONLY or O_RDWR, with O_NOATIME if reading shall leave the
-// access time alone; EACCES and EROFS where the store refuses it.
+// access time alone; EACCES and EROFS where the store refuses it; EISDIR, ELOOP or EINVAL for any other node.
 func (t *Tree) Open(id uint64, access int) (*Object, error) {
 	node := t.node(id)
 	if node == nil {
 		return nil, fmt.Errorf("node %d: %w", id, unix.ESTALE)
+	}
+	if err := t.requireRegular(node); err != nil {
+		return nil, err
 	}
 	descriptor, err := t.reach(id, access|unix.O_NONBLOCK)
 	if errors.Is(err, unix.EAGAIN) { // somebody is finding out whether it is in use (Alone), which takes microseconds

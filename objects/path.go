@@ -67,8 +67,8 @@ func linkOf(descriptor int) (string, error) {
 
 // leads says whether a path leads from the root to a node's inode.
 func (t *Tree) leads(path string, id uint64) bool {
-	var stat unix.Stat_t
-	if err := unix.Fstatat(t.store.Root(), path, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	stat, err := t.statBeneath(path)
+	if err != nil {
 		return false
 	}
 	return stat.Dev == t.device && t.nodeID(stat.Ino) == id

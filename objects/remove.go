@@ -95,5 +95,5 @@ func (t *Tree) rename(from int, oldName string, to int, newName string, flags ui
 }
 
 func openVictim(directory int, name string) (int, error) {
-	return unix.Openat(directory, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	return openName(directory, name, unix.O_PATH)
 }

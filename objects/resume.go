@@ -3,6 +3,7 @@ package objects
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"shmfs/mmapcore"
 	"shmfs/mmapcore/crashpoint"
@@ -78,7 +79,7 @@ func (t *Tree) startLedger() error {
 		if err != nil {
 			return fmt.Errorf("counting what the store holds: %w", err)
 		}
-		charged += unknown
+		charged += min(unknown, math.MaxInt64-charged)
 	}
 	t.ledger.Start(charged)
 	return nil
@@ -172,8 +173,9 @@ func (t *Tree) Peek(parent uint64, name string) (uint64, error) {
 		return 0, err
 	}
 	var stat unix.Stat_t
-	err := t.in(parent, func(directory int) error {
-		return unix.Fstatat(directory, name, &stat, unix.AT_SYMLINK_NOFOLLOW)
+	err := t.in(parent, func(directory int) (err error) {
+		stat, err = t.statName(directory, name)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("looking at %q: %w", name, err)

@@ -3,6 +3,7 @@ package objects
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"shmfs/mmapcore"
@@ -52,7 +53,7 @@ func (t *Tree) recount() (int64, error) {
 	total := int64(0)
 	err := t.eachInode(func(_ int, _ string, stat *unix.Stat_t) error {
 		if t.nodes[t.nodeID(stat.Ino)] == nil {
-			total += t.standingCharge(stat)
+			total += min(t.standingCharge(stat), math.MaxInt64-total)
 		}
 		return nil
 	})
@@ -66,12 +67,13 @@ func (t *Tree) eachInode(visit func(directory int, name string, stat *unix.Stat_
 		return fmt.Errorf("opening the root: %w", err)
 	}
 	defer unix.Close(root)
-	r := recounting{visit: visit, seen: make(map[uint64]struct{})}
+	r := recounting{tree: t, visit: visit, seen: make(map[uint64]struct{})}
 	return r.below(root)
 }
 
 // recounting is the state of one way through all inodes. Not for concurrent use.
 type recounting struct {
+	tree  *Tree
 	visit func(directory int, name string, stat *unix.Stat_t) error
 	seen  map[uint64]struct{} // inodes
 }
@@ -84,9 +86,8 @@ func (r *recounting) below(directory int) error {
 
 // named counts what has the name in an open directory, and everything below it. A name that is gone counts nothing.
 func (r *recounting) named(directory int, name string) error {
-	var stat unix.Stat_t
-	err := unix.Fstatat(directory, name, &stat, unix.AT_SYMLINK_NOFOLLOW)
-	if err == unix.ENOENT {
+	stat, err := r.tree.statName(directory, name)
+	if err == unix.ENOENT || err == unix.EXDEV { // the latter is not to be had through the mount
 		return nil
 	}
 	if err != nil {
@@ -102,8 +103,8 @@ func (r *recounting) named(directory int, name string) error {
 	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return nil
 	}
-	below, err := unix.Openat(directory, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err == unix.ENOENT {
+	below, err := openName(directory, name, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ELOOP || err == unix.EXDEV { // others have been faster
 		return nil
 	}
 	if err != nil {

@@ -174,7 +174,7 @@ func TestRecountOfWhatIsGone(t *testing.T) {
 		wantNoError(t, "removing it", os.Remove(path))
 		found := 0
 		visit := func(int, string, *unix.Stat_t) error { found++; return nil }
-		r := recounting{visit: visit, seen: make(map[uint64]struct{})}
+		r := recounting{tree: w.tree, visit: visit, seen: make(map[uint64]struct{})}
 		wantNoError(t, "counting below a removed directory", r.below(removed))
 		wantNoError(t, "counting a name that is gone", r.named(removed, "gone"))
 		if found != 0 {

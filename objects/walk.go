@@ -40,22 +40,19 @@ func (t *Tree) walk(directory int, path string, visit func(*Found) error) error 
 	listing := &Listing{descriptor: directory, rootInode: t.rootInode}
 	return listing.each(func(name string) error {
 		found := Found{Path: path + name, directory: directory, name: name, tree: t}
-		err := unix.Fstatat(directory, name, &found.Stat, unix.AT_SYMLINK_NOFOLLOW)
-		if gone(err) {
+		var err error
+		if found.Stat, err = t.statName(directory, name); gone(err) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("reading attributes of %q: %w", found.Path, err)
-		}
-		if found.Stat.Dev != t.device {
-			return nil // mounted inside a store directory, and not to be had through the mount either
 		}
 		found.Charged = t.chargeOf(&found.Stat)
 		found.Stat.Ino = t.nodeID(found.Stat.Ino)
 		if err := visit(&found); err != nil || found.Stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 			return err
 		}
-		below, err := unix.Openat(directory, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		below, err := openName(directory, name, unix.O_RDONLY|unix.O_DIRECTORY)
 		if gone(err) {
 			return nil
 		}
@@ -67,9 +64,10 @@ func (t *Tree) walk(directory int, path string, visit func(*Found) error) error 
 	})
 }
 
-// gone says whether there is nothing to see: it went meanwhile, became something else, or is not for this thread to look at.
+// gone says whether there is nothing to see: it went meanwhile, became something else, is mounted inside a store directory and not to be had
+// through the mount either, or is not for this thread to look at.
 func gone(err error) bool {
-	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EACCES)
+	return errors.Is(err, unix.EXDEV) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EACCES)
 }
 
 // chargeOf returns what an inode is charged now, in bytes.
@@ -91,7 +89,7 @@ func (f *Found) Resident() (int64, error) {
 		const blockSize = 512 // of st_blocks
 		return f.Stat.Blocks * blockSize, nil
 	}
-	descriptor, err := unix.Openat(f.directory, f.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	descriptor, err := openRegular(f.directory, f.name)
 	if gone(err) {
 		return 0, nil
 	}
@@ -149,7 +147,8 @@ func (t *Tree) namelessNodes() []*Node {
 // Searchable says whether the calling thread may search a directory, by its path below the root: nil, or an error (EACCES, ENOENT …).
 func (t *Tree) Searchable(path string) error {
 	descriptor, err := unix.Openat2(t.store.Root(), path, &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
 	})
 	if err != nil {
 		return fmt.Errorf("looking for %q: %w", path, err)
