@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// mostReaders is how many connections are served at a time. Whoever reaches the address may open any number.
+const mostReaders = 32
+
 // metricsServer serves a mount's metrics over HTTP.
 type metricsServer struct {
 	server   *http.Server
@@ -69,8 +72,9 @@ func serveMetrics(socket int, gatherer prometheus.Gatherer, log hclog.Logger) (*
 	routes.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{
 		ErrorLog: log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true}), MaxRequestsInFlight: 4,
 	}))
+	listener = newBoundedListener(listener, mostReaders)
 	s := &metricsServer{listener: listener, ended: make(chan struct{}), server: &http.Server{
-		Handler: routes, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: routes, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true}),
 	}}
 	go func() {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -166,5 +167,54 @@ func TestMetricsServerEnds(t *testing.T) {
 	if err == nil {
 		_ = connection.Close()
 		t.Error("it still listens")
+	}
+}
+
+// TestMetricsConnectionsAreBounded has more clients connect than are served at a time: the others wait, and are served when there is a place.
+func TestMetricsConnectionsAreBounded(t *testing.T) {
+	socket, err := listenForMetrics("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served, err := serveMetrics(socket, prometheus.NewRegistry(), hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := served.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	const tooMany = 5
+	var all []net.Conn
+	for range mostReaders + tooMany {
+		connection, err := net.Dial("tcp", served.listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer connection.Close()
+		all = append(all, connection)
+	}
+	last := all[len(all)-1]
+	if _, err := last.Write([]byte("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	bounded := served.listener.(*boundedListener)
+	for deadline := time.Now().Add(time.Minute); len(bounded.places) < mostReaders; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("only %d are let in", len(bounded.places))
+		}
+	}
+	for _, connection := range all[:tooMany] {
+		if err := connection.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := last.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, 64)
+	if n, err := last.Read(answer); err != nil || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 200") {
+		t.Errorf("who waited for a place is answered %q, %v", answer[:n], err)
 	}
 }
