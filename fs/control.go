@@ -20,14 +20,17 @@ const (
 	controlOptions = "options" // every option in force; writing it remounts
 	controlPID     = "pid"     // the supervisor's process id
 	controlReload  = "reload"  // what became of the last reloads; writing a text to name it by asks for one
+
+	trustedControl = "trusted.shmfs."
+	userControl    = "user.shmfs."
 )
 
 // controlPrefix is what the names of control attributes begin with: root inside a user namespace has no right to trusted.*.
 func controlPrefix() string {
 	if os.Geteuid() == 0 && inInitialUserNamespace() {
-		return "trusted.shmfs."
+		return trustedControl
 	}
-	return "user.shmfs."
+	return userControl
 }
 
 // inInitialUserNamespace says whether this process's user ids are the machine's: all of them, each mapped to itself.
@@ -57,13 +60,28 @@ func (f *Filesystem) writeControl(r *fuse.SetxattrRequest) (handled bool, err er
 	}
 	switch r.Name {
 	case f.control + controlOptions:
+		if err := f.mayControl(r.Uid); err != nil {
+			return true, err
+		}
 		return true, f.applyRemount(string(r.Xattr))
 	case f.control + controlReload:
+		if err := f.mayControl(r.Uid); err != nil {
+			return true, err
+		}
 		return true, f.supervisor.Reload(string(r.Xattr))
 	case f.control + controlPID:
 		return true, fmt.Errorf("%s cannot be set: %w", r.Name, unix.EPERM)
 	}
 	return false, nil
+}
+
+// mayControl lets those set an attribute of the class of ordinary users who made the mount, and root: where the root is not sticky the kernel
+// lets everybody who may write there.
+func (f *Filesystem) mayControl(uid uint32) error {
+	if f.control == userControl && uid != 0 && uid != uint32(os.Geteuid()) {
+		return fmt.Errorf("uid %d changes the mount of uid %d: %w", uid, os.Geteuid(), unix.EPERM)
+	}
+	return nil
 }
 
 // applyRemount changes the limits of the live mount.

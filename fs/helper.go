@@ -70,7 +70,11 @@ func (h *helper) has(thread uint32) bool {
 	if h.current == nil || thread == 0 {
 		return false
 	}
-	return unix.Access(fmt.Sprintf("/proc/%d/task/%d", h.current.process.Pid, thread), unix.F_OK) == nil
+	process := h.current.process
+	if unix.Access(fmt.Sprintf("/proc/%d/task/%d", process.Pid, thread), unix.F_OK) != nil {
+		return false
+	}
+	return process.Signal(syscall.Signal(0)) == nil // else it has ended, and its number may be another's
 }
 
 // call has an operation done, and returns the answer to it.

@@ -12,7 +12,7 @@ import (
 
 // openEvents opens the stream of what happens from now on.
 func (f *Filesystem) openEvents(from asker) *openInfo {
-	return &openInfo{events: f.journal.Subscribe(f.eventFilter(from))}
+	return &openInfo{events: f.journal.Subscribe(f.eventFilter(from.identified()))} // who opens it may pass it on and end
 }
 
 // eventFilter decides what who asks is told of: of others' processes only root, and of what lies in a directory only who may search it.

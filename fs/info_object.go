@@ -53,7 +53,7 @@ func (f *Filesystem) objectText(id uint64, from asker) ([]byte, error) {
 	line("created", stamp(f.birthOf(id)))
 	f.addCreator(line, id, from)
 	f.addUsers(line, id, &stat, from)
-	f.addKind(line, id, kind)
+	f.addKind(line, id, kind, from)
 	return []byte(text.String()), nil
 }
 
@@ -127,7 +127,7 @@ func (f *Filesystem) addUsers(line func(string, any), id uint64, stat *unix.Stat
 }
 
 // addKind tells what only objects of its kind have.
-func (f *Filesystem) addKind(line func(string, any), id uint64, kind string) {
+func (f *Filesystem) addKind(line func(string, any), id uint64, kind string, from asker) {
 	policy := "-"
 	if kind == "semaphore" {
 		value, err := f.tree.Getxattr(id, orphanAttribute)
@@ -142,6 +142,10 @@ func (f *Filesystem) addKind(line func(string, any), id uint64, kind string) {
 		line("target", table.Escape(target))
 	}
 	if kind != "semaphore" {
+		return
+	}
+	if !f.tree.Readable(id, func(check func() error) error { return f.as(from, check) }) {
+		line("state", unreadable)
 		return
 	}
 	report, err := f.reportOf(id)

@@ -22,6 +22,7 @@ type objectRow struct {
 	stat     unix.Stat_t
 	charged  int64
 	resident int64
+	readable bool // of a semaphore: by who asks
 }
 
 // objectsText is the table of everything that has a name, as far as who asks may look.
@@ -83,6 +84,7 @@ func (f *Filesystem) objectRows(from asker) ([]*objectRow, error) {
 				return err
 			}
 		}
+		row.readable = row.kind == "semaphore" && found.Readable()
 		rows = append(rows, row)
 		return nil
 	})

@@ -28,6 +28,10 @@ func (f *Filesystem) semaphoresText(from asker) ([]byte, error) {
 		if f.semaphores.isPassing(row.stat.Ino, row.path) {
 			continue
 		}
+		if !row.readable {
+			f.addSemaphore(text, row, nil)
+			continue
+		}
 		report, err := f.reportOf(row.stat.Ino)
 		if errors.Is(err, unix.ESTALE) || errors.Is(err, unix.ENOENT) {
 			continue // gone meanwhile
@@ -40,8 +44,24 @@ func (f *Filesystem) semaphoresText(from asker) ([]byte, error) {
 	return rendered(text), nil
 }
 
+// addSemaphore adds a line about a semaphore; without a report it is one that who asks may not read.
 func (f *Filesystem) addSemaphore(text *table.Table, row *objectRow, report *semfs.Report) {
 	text.Add(strings.TrimPrefix(row.path, semaphorePrefix))
+	if report == nil {
+		text.Append("", "", "", "", "", unreadable)
+	} else {
+		addReport(text, report)
+	}
+	text.AddMode(row.stat.Mode & 0o7777)
+	text.AddUint(uint64(row.stat.Uid))
+	text.AddUint(uint64(row.stat.Gid))
+	text.AddTime(f.birthOf(row.stat.Ino))
+}
+
+// unreadable is the state of a semaphore for whom its mode keeps from reading it.
+const unreadable = "unreadable"
+
+func addReport(text *table.Table, report *semfs.Report) {
 	if report.Layout == nil {
 		text.Append("", "")
 	} else {
@@ -59,10 +79,6 @@ func (f *Filesystem) addSemaphore(text *table.Table, row *objectRow, report *sem
 	default:
 		text.Append(report.Layout.String(), "", "ok")
 	}
-	text.AddMode(row.stat.Mode & 0o7777)
-	text.AddUint(uint64(row.stat.Uid))
-	text.AddUint(uint64(row.stat.Gid))
-	text.AddTime(f.birthOf(row.stat.Ino))
 }
 
 // birthOf is when a node's file was made; the zero time when it is gone.

@@ -211,9 +211,9 @@ func (f *Filesystem) infoOpen(r *fuse.OpenRequest) {
 	case uint32(r.Flags)&(unix.O_ACCMODE|unix.O_TRUNC) != unix.O_RDONLY:
 		err = fmt.Errorf("writing in %s: %w", infoName, unix.EPERM)
 	case node == infoEvents:
-		opened, flags = f.openEvents(asker{r.Uid, r.Gid, r.Pid}), openDirectIO|openStream
+		opened, flags = f.openEvents(askerOf(r)), openDirectIO|openStream
 	default:
-		opened.text, err = f.infoText(node, asker{r.Uid, r.Gid, r.Pid})
+		opened.text, err = f.infoText(node, askerOf(r))
 	}
 	if err != nil {
 		f.fail(r, err)

@@ -68,7 +68,7 @@ func (f *Filesystem) statsText(asker) ([]byte, error) {
 	line("worker-restarts", f.supervisor.Restarts())
 	line("uptime-seconds", fmt.Sprintf("%.3f", time.Since(timeAt(f.facts.Started)).Seconds()))
 	line("commit", options.Commit)
-	line("store", options.Store)
+	line("store", lineOf(options.Store))
 	line("objects", counted.files)
 	line("directories", counted.directories)
 	line("semaphores", counted.semaphores)

@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"shmfs/fs/table"
 )
 
 // versionText is what the file version holds.
@@ -21,7 +25,17 @@ func (f *Filesystem) configText(asker) ([]byte, error) {
 		if !valued {
 			value = "yes"
 		}
-		fmt.Fprintf(&text, "%s: %s\n", name, value)
+		fmt.Fprintf(&text, "%s: %s\n", name, lineOf(value))
 	}
 	return []byte(text.String()), nil
+}
+
+// lineOf is a value fit for the rest of a line: as it is, or escaped as a table's fields are if it holds what a terminal or a reader of lines
+// would obey. Paths and names of the mount's options are those of who mounted.
+func lineOf(value string) string {
+	plain := utf8.ValidString(value) && !strings.ContainsFunc(value, func(character rune) bool { return !unicode.IsPrint(character) })
+	if plain {
+		return value
+	}
+	return table.Escape(value)
 }

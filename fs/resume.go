@@ -130,7 +130,7 @@ func (f *Filesystem) takeUpFile(handle *handle, words []uint64, file *opened) er
 
 // reopenInfo opens a file or directory of the daemon's own tree again.
 func (f *Filesystem) reopenInfo(node uint64, words []uint64) (*openInfo, error) {
-	from := asker{uint32(words[handleOpener] >> 32), uint32(words[handleGroup]), uint32(words[handleOpener])}
+	from := askerOfRow(words)
 	if uint32(words[handleFlags])&unix.O_DIRECTORY != 0 {
 		directory, err := f.openInfoDirectory(node)
 		return &openInfo{directory: directory}, err

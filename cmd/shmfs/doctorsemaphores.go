@@ -18,6 +18,7 @@ func (p *patient) examineSemaphores() []finding {
 	for _, row := range all.Rows {
 		name := at(all, row, "NAME")
 		switch {
+		case at(all, row, "STATE") == unreadableState:
 		case at(all, row, "STATE") != validState:
 			findings = append(findings, finding{warning, "semaphores", fmt.Sprintf("the file of semaphore %q is no valid semaphore", name),
 				"see why with shmfs sem get --all " + shellName(name) + ", and remove it with shmfs sem rm " + shellName(name)})

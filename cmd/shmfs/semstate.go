@@ -34,6 +34,8 @@ const textStart = "value: "
 const (
 	validState   = "ok"
 	invalidState = "invalid"
+
+	unreadableState = "unreadable" // of one that whoever asks may not read; only tables have it
 )
 
 var errNoSemaphoreText = errors.New("the text of a plain file, not of a semaphore")
