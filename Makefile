@@ -12,6 +12,9 @@ UNIT := ./cmd/... ./fs/... ./mmapcore/... ./objects/... ./semfs/...
 # What has crash points, which are there under a build tag only.
 CRASHING := ./objects
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+# Another database of vulnerabilities than the usual one: a URL, or file:///DIRECTORY.
+VULNDB ?=
 
 .PHONY: build demo test check unit integration bench soak fuzz needs clean
 
@@ -27,7 +30,7 @@ demo: build ## the client-server file copy over shared memory, pipe, FIFO, messa
 
 test: needs check unit integration ## everything CI runs
 
-check: ## formatting, vet (also for arm64), staticcheck, and that no test can skip
+check: ## formatting, vet (also for arm64), staticcheck, known vulnerabilities, and that no test can skip
 	@unformatted=$$(gofmt -l cmd fs mmapcore objects semfs test); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
 	$(GO) mod verify >/dev/null
 	$(GO) vet ./...
@@ -35,6 +38,8 @@ check: ## formatting, vet (also for arm64), staticcheck, and that no test can sk
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run $(STATICCHECK) -tags crashpoints ./...
+	@said=$$(timeout 600 $(GO) run $(VULNCHECK) $(if $(VULNDB),-db $(VULNDB)) ./... 2>&1) && echo "govulncheck: no known vulnerabilities" || { test $$? != 124 || said="fetching vulnerabilities: no answer"; echo "$$said"; \
+	  case "$$said" in *"exit status 3"*) exit 1;; *"fetching vulnerabilities"*) printf '%s\n' '****' '**** WARNING: the database of vulnerabilities cannot be reached.' '**** Whether this code has known vulnerabilities was NOT checked.' '****';; *) exit 1;; esac; }
 	@! grep -rnE '\.(Skip|SkipNow|Skipf)\(' --include=*_test.go . || { echo 'a test that skips proves nothing'; exit 1; }
 
 unit: ## unit tests under the race detector, and those that stop at crash points
