@@ -40,6 +40,13 @@ var libcs = map[string]libc{
 var peers string
 
 func TestMain(m *testing.M) {
+	if os.Args[0] == killedName {
+		if err := runKilled(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	directory, err := os.MkdirTemp("", "semfs-peers-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
