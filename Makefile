@@ -10,7 +10,7 @@ SEED ?= 20261123
 AS_ROOT := $(if $(filter 0,$(shell id -u)),env,sudo env "PATH=$(PATH)" "HOME=$(HOME)" "GOPATH=$(shell $(GO) env GOPATH)")
 UNIT := ./cmd/... ./fs/... ./mmapcore/... ./objects/... ./semfs/...
 # What has crash points, which are there under a build tag only.
-CRASHING := ./objects
+CRASHING := ./objects ./fs
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Another database of vulnerabilities than the usual one: a URL, or file:///DIRECTORY.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shmfs/mmapcore/crashpoint"
 	"shmfs/mmapcore/record"
 
 	"bazil.org/fuse"
@@ -119,6 +120,16 @@ func (s *semaphoreNodes) node(id uint64) *kernelNode {
 	return nil
 }
 
+// findAny is find for what may have been renamed to what is no semaphore's name.
+func (s *semaphoreNodes) findAny(id uint64) *kernelNode {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.byID[id]; known != nil {
+		return &known.own
+	}
+	return s.apart[id]
+}
+
 // handOut chooses the node by which a thread that looked a semaphore up shall know it, and counts one reference. Under cached mode
 // there is one node for all, since they share its page cache.
 func (s *semaphoreNodes) handOut(id uint64, thread uint32, apart bool) uint64 {
@@ -155,6 +166,9 @@ func (s *semaphoreNodes) choose(known *semaphoreNode, thread uint32) *kernelNode
 
 func (s *semaphoreNodes) newApart(known *semaphoreNode) *kernelNode {
 	s.next++
+	if s.state != nil {
+		s.state.numbers.Store(numberApart, s.next&^apartBit)
+	}
 	node := &kernelNode{id: s.next, semaphore: known}
 	s.apart[node.id] = node
 	s.addApartRow(node)
@@ -325,6 +339,7 @@ func (f *Filesystem) forget(id, count uint64) {
 		return
 	}
 	own := f.semaphores.forget(id, count)
+	crashpoint.Here("fs: references to a node apart are forgotten")
 	if f.tree.Forget(own, count) {
 		f.dropSemaphore(own)
 		return
@@ -348,4 +363,5 @@ func (f *Filesystem) dropSemaphore(own uint64) {
 	}
 	delete(s.byID, own)
 	removeRow(known.row)
+	crashpoint.Here("fs: a semaphore's record is gone")
 }

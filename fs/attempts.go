@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"shmfs/mmapcore/crashpoint"
 	"shmfs/mmapcore/record"
 	"shmfs/objects"
 
@@ -19,7 +20,6 @@ const (
 	attemptNode      // the inode that is linked, removed or renamed, or has the attribute
 	attemptOther     // the inode that a renaming replaces or exchanges, 0: none
 	attemptResult    // the node that was made
-	attemptStart     // which process began it
 	attemptLengths   // of the names, the new one's above
 	attemptName
 	attemptNewName = attemptName + nameWords
@@ -83,13 +83,14 @@ func (a *attempts) begin(request fuse.Request, what *attempt) error {
 	row.Store(attemptNewParent, what.newParent)
 	row.Store(attemptNode, what.node)
 	row.Store(attemptOther, what.other)
-	row.Store(attemptStart, a.start)
 	row.Store(attemptResult, what.result)
 	row.Store(attemptLengths, uint64(len(what.name))|uint64(len(what.newName))<<32)
 	putName(row, attemptName, what.name)
 	putName(row, attemptNewName, what.newName)
 	number := numberOf(request)
+	crashpoint.Here("fs: an attempt is written down")
 	row.Store(attemptRequest, number) // last: now it counts
+	crashpoint.Here("fs: an attempt counts")
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if before, known := a.byRequest[number]; known { // of a process that has not come to do it
@@ -130,7 +131,9 @@ func (a *attempts) settle(request fuse.Request, result uint64, err error) {
 
 func markDone(row record.Row, result uint64) {
 	row.Store(attemptResult, result)
+	crashpoint.Here("fs: an attempt's result is written down")
 	row.Store(attemptState, row.Load(attemptState)&^0xff|attemptDone)
+	crashpoint.Here("fs: an attempt is noted as done")
 }
 
 // end forgets a request that was answered.
@@ -148,6 +151,7 @@ func (a *attempts) end(id fuse.RequestID) {
 	delete(a.byRequest, number)
 	a.underway.Add(-1)
 	row.Store(attemptRequest, 0)
+	crashpoint.Here("fs: an attempt counts no more")
 	a.free = append(a.free, row)
 }
 
@@ -191,13 +195,20 @@ func (f *Filesystem) once(r fuse.Request, what attempt, do func() (result uint64
 		return 0, false, err
 	}
 	result, err = do()
+	crashpoint.Here("fs: what was attempted is done, or has failed")
 	f.attempts.settle(r, result, err)
 	return result, false, err
 }
 
-// makeOnce makes something under a name in the directory of a request.
+// makeOnce makes something under a name in the directory of a request. A name that is taken is no attempt: what is there after one that
+// was begun was made by it.
 func (f *Filesystem) makeOnce(r fuse.Request, name string, make func() (objects.Entry, error)) (entry objects.Entry, err error) {
 	what := attempt{kind: attemptMake, parent: uint64(r.Hdr().Node), name: name}
+	if _, done := f.attempts.outcome(r); !done {
+		if err := f.tree.Free(what.parent, name); err != nil {
+			return entry, err
+		}
+	}
 	node, again, err := f.once(r, what, func() (uint64, error) {
 		entry, err = make()
 		return entry.ID, err

@@ -94,10 +94,13 @@ func (c *Connection) openRecord() (*state, facts, error) {
 }
 
 // openTree goes on with the tree of a connection's store.
-func (c *Connection) openTree(state *state, options Options, keeper objects.Keeper) (*objects.Tree, error) {
+func (c *Connection) openTree(state *state, options Options, keeper *keeping) (*objects.Tree, error) {
 	store, err := c.openStore(options)
 	if err != nil {
 		return nil, err
+	}
+	if !store.HandsOutHandles() { // what the kernel keeps could not be opened again
+		keeper.device = 0
 	}
 	var ledger *objects.Ledger
 	if options.Commit == Strict {

@@ -3,6 +3,8 @@ package fs
 import (
 	"errors"
 
+	"shmfs/mmapcore/crashpoint"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -13,9 +15,7 @@ func (f *Filesystem) takeUpAttempts() {
 	a.start = f.state.numbers.Load(numberStarts)
 	for row, words := range f.state.attempts.Each {
 		number := words[attemptRequest]
-		tooOld := a.start-words[attemptStart] > 2 // nobody has asked again since
-		if number == 0 || tooOld {
-			row.Store(attemptRequest, 0)
+		if number == 0 {
 			a.free = append(a.free, row)
 			continue
 		}
@@ -69,13 +69,15 @@ func (f *Filesystem) wasDone(what *attempt) bool {
 	return false
 }
 
-// wasMade says whether a name leads to an inode that no process has known: then it was made by this attempt.
+// wasMade says whether a name that was free leads to an inode: it was made by this attempt, since the kernel has the directory locked.
+// Only a semaphore that is initialised gets its name without that.
 func (f *Filesystem) wasMade(what *attempt) bool {
 	node, err := f.tree.Peek(what.parent, what.name)
-	if err != nil || f.tree.Knows(node) {
+	if err != nil || f.semaphores.knows(node) {
 		return false
 	}
-	entry, err := f.tree.Lookup(what.parent, what.name)
+	entry, err := f.tree.LookupMade(what.parent, what.name)
+	crashpoint.Here("fs: what a dead process has made is adopted")
 	what.result = entry.ID
 	return err == nil
 }
@@ -96,6 +98,7 @@ func (f *Filesystem) wasRenamed(what *attempt) bool {
 	if what.other != 0 {
 		defer f.tree.Settle(what.other)
 	}
+	defer f.tree.Settle(what.node)
 	if what.node == what.other { // two names of one inode: renaming does nothing
 		return true
 	}
@@ -109,14 +112,7 @@ func (f *Filesystem) wasInitialised(what *attempt) bool {
 	if err != nil || stat.Size == 0 {
 		return false
 	}
-	name := f.semaphores.created(what.node)
-	if name == nil {
-		return true
-	}
-	if node, err := f.tree.Peek(name.parent, name.name); err == nil && node == what.node {
-		f.semaphores.setCreated(what.node, nil)
-		f.semaphores.record(what.node)
-		f.tree.Settle(node)
+	if f.semaphores.created(what.node) == nil {
 		return true
 	}
 	object, err := f.tree.Open(what.node, unix.O_RDWR)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"syscall"
 
+	"shmfs/mmapcore/crashpoint"
+
 	"bazil.org/fuse"
 )
 
@@ -38,5 +40,7 @@ func (f *Filesystem) fail(request fuse.Request, err error) {
 	} else {
 		f.log.Warn("request failed", "request", request.String(), "errno", errno.Error(), "reason", err)
 	}
+	crashpoint.Here("fs: an error is due")
 	request.RespondError(errno)
+	crashpoint.Here("fs: an error is sent")
 }

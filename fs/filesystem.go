@@ -53,7 +53,8 @@ type Filesystem struct {
 	census     census
 	orphans    orphans
 
-	handingOver atomic.Bool // no request is served any more
+	handingOver atomic.Bool          // no request is served any more
+	kernelKnows func(id uint64) bool // askKernel; immutable but for tests
 
 	pulse   pulse
 	idle    atomic.Int32   // goroutines that wait for a request
@@ -107,11 +108,12 @@ func resume(connection *Connection, state *state, found facts, keeper Keeper, lo
 func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logger) *Filesystem {
 	f := &Filesystem{log: log, tree: tree, state: state, control: controlPrefix(), facts: found, supervisor: unsupervised{}}
 	f.options.Store(&found.Options)
+	f.kernelKnows = f.askKernel
 	f.census.device = found.Device
 	f.journal = journal.Continue(state.numbers.Load(numberEvents), func(last uint64) { state.numbers.Store(numberEvents, last) })
 	f.meter = meter.New()
 	f.metrics = f.newRegistry()
-	f.handles.init()
+	f.handles.init(state)
 	f.openings.init()
 	f.openers.init()
 	f.inflight.init()

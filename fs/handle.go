@@ -36,19 +36,23 @@ func (h *handle) reader() *objects.Object {
 
 // handleTable finds handles by the id the kernel knows them by.
 type handleTable struct {
+	state *state // immutable
+
 	mu   sync.RWMutex
 	next uint64             // guarded by mu
 	byID map[uint64]*handle // guarded by mu
 }
 
-func (h *handleTable) init() { h.byID = make(map[uint64]*handle) }
+// init begins behind the ids that were given before: a RELEASE of one may still be to come, or to come again.
+func (h *handleTable) init(state *state) {
+	h.state, h.next, h.byID = state, state.numbers.Load(numberHandle), make(map[uint64]*handle)
+}
 
 // restore adds a handle that has its id.
 func (h *handleTable) restore(handle *handle) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.byID[handle.id] = handle
-	h.next = max(h.next, handle.id)
 }
 
 // add gives a handle its id.
@@ -56,6 +60,7 @@ func (h *handleTable) add(handle *handle) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next++
+	h.state.numbers.Store(numberHandle, h.next)
 	handle.id = h.next
 	h.byID[handle.id] = handle
 }

@@ -6,6 +6,8 @@ import (
 
 	"shmfs/fs/journal"
 
+	"shmfs/mmapcore/crashpoint"
+
 	"bazil.org/fuse"
 	"golang.org/x/sys/unix"
 )
@@ -42,6 +44,7 @@ func (f *Filesystem) readEvents(r *fuse.ReadRequest, handle *handle) {
 		return
 	}
 	f.recordRead(r, handle)
+	crashpoint.Here("fs: what was read of the events is recorded")
 	_ = f.answer(r, message[:outHeaderSize+n])
 }
 

@@ -92,8 +92,15 @@ func (f *Filesystem) rename(r fuse.Request, oldName string, newParent uint64, ne
 func (f *Filesystem) renameOnce(r fuse.Request, oldName string, newParent uint64, newName string, flags uint) error {
 	oldParent := uint64(r.Hdr().Node)
 	what := attempt{kind: attemptRename, parent: oldParent, name: oldName, newParent: newParent, newName: newName}
-	what.node, _ = f.tree.Peek(oldParent, oldName) // the renaming fails as this does
-	what.other, _ = f.tree.Peek(newParent, newName)
+	if _, done := f.attempts.outcome(r); !done {
+		var err error
+		if what.node, err = f.tree.Peek(oldParent, oldName); err != nil {
+			return err
+		}
+		if what.other, err = f.tree.Peek(newParent, newName); err == nil && flags&unix.RENAME_NOREPLACE != 0 {
+			return fmt.Errorf("renaming %q to %q: %w", oldName, newName, unix.EEXIST)
+		}
+	}
 	_, _, err := f.once(r, what, func() (uint64, error) {
 		return 0, f.tree.Rename(oldParent, oldName, newParent, newName, flags, f.creator(r, 0))
 	})
@@ -102,18 +109,28 @@ func (f *Filesystem) renameOnce(r fuse.Request, oldName string, newParent uint64
 
 func (f *Filesystem) remove(r *fuse.RemoveRequest) {
 	removal := f.removalOf(r)
+	err := f.removeOnce(r)
+	if err == nil {
+		f.tellRemoved(r, removal)
+	}
+	f.answerEmpty(r, err)
+}
+
+func (f *Filesystem) removeOnce(r *fuse.RemoveRequest) error {
 	what := attempt{kind: attemptRemove, parent: uint64(r.Node), name: r.Name}
-	what.node, _ = f.tree.Peek(what.parent, what.name) // the removal fails as this does
+	if _, done := f.attempts.outcome(r); !done {
+		var err error
+		if what.node, err = f.tree.Peek(what.parent, what.name); err != nil {
+			return err
+		}
+	}
 	_, _, err := f.once(r, what, func() (uint64, error) {
 		if r.Dir {
 			return 0, f.tree.Rmdir(uint64(r.Node), r.Name)
 		}
 		return 0, f.tree.Unlink(uint64(r.Node), r.Name)
 	})
-	if err == nil {
-		f.tellRemoved(r, removal)
-	}
-	f.answerEmpty(r, err)
+	return err
 }
 
 // creator is who a created file will belong to, with the umask that is still to be applied: none when the kernel has done it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"shmfs/mmapcore/crashpoint"
 	"shmfs/objects"
 
 	"bazil.org/fuse"
@@ -43,6 +44,7 @@ func (f *Filesystem) handOver(r *fuse.OpenRequest, handle *handle, flags, replie
 		f.fail(r, err)
 		return
 	}
+	crashpoint.Here("fs: an opened handle is recorded")
 	if handle.opened != nil {
 		f.tellOpened(r, handle, flags)
 	}
@@ -202,6 +204,7 @@ func (f *Filesystem) answerCreated(r fuse.Request, entry objects.Entry, object *
 		f.forget(entry.ID, 1)
 		return err
 	}
+	crashpoint.Here("fs: the handle of what was made is recorded")
 	f.tellOpened(r, handle, flags)
 	valid := nameValid
 	if semaphore != nil {
@@ -254,10 +257,12 @@ func (f *Filesystem) closeHandle(id uint64) {
 
 // closeTaken closes a handle that is in no table any more.
 func (f *Filesystem) closeTaken(handle *handle) {
-	defer removeRow(handle.row)
 	if handle.semaphore != nil {
 		f.closeSemaphore(handle)
+		crashpoint.Here("fs: what was held through a handle is given back")
 	}
+	removeRow(handle.row) // before its opening's, which nobody needs then
+	crashpoint.Here("fs: a handle's record is gone")
 	if handle.info != nil {
 		if err := handle.info.close(); err != nil {
 			f.log.Error("closing a file of "+infoName, "reason", err)

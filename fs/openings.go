@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"shmfs/mmapcore/crashpoint"
 	"shmfs/mmapcore/record"
 	"shmfs/objects"
 
@@ -118,7 +119,9 @@ func (f *Filesystem) shareCreated(node uint64, object *objects.Object) (*opened,
 // enlist makes a file that was opened and registered known, also to processes to come. If that fails it is closed. The caller holds
 // openings.mu.
 func (f *Filesystem) enlist(file *opened) error {
+	crashpoint.Here("fs: a file is opened")
 	file.referred = f.tree.Refer(file.node)
+	crashpoint.Here("fs: an opening refers to its node")
 	if err := f.recordOpening(file); err != nil {
 		f.closeOpened(file)
 		if file.referred {
@@ -126,6 +129,7 @@ func (f *Filesystem) enlist(file *opened) error {
 		}
 		return err
 	}
+	crashpoint.Here("fs: an opening is recorded")
 	if file.shared {
 		f.openings.byNode[file.node] = file
 	}
@@ -150,6 +154,7 @@ func (f *Filesystem) release(file *opened) {
 	if !f.discount(file) {
 		return
 	}
+	crashpoint.Here("fs: a file is closed")
 	f.left(file)
 	if file.referred {
 		f.forget(file.node, 1)
@@ -173,6 +178,7 @@ func (f *Filesystem) discount(file *opened) (last bool) {
 
 func (f *Filesystem) closeOpened(file *opened) {
 	removeRow(file.row)
+	crashpoint.Here("fs: an opening's record is gone")
 	if err := file.operation.end(); err != nil {
 		f.log.Error("closing a semaphore", "node", file.node, "reason", err)
 	}

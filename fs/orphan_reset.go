@@ -14,6 +14,7 @@ import (
 // resetOrphan gives a semaphore that nobody uses the value it began with, and no waiters. Errors: EINVAL when it is none, or that value is
 // not known.
 func (f *Filesystem) resetOrphan(node uint64) error {
+	f.awaitSettled()
 	object, err := f.tree.Open(node, unix.O_RDWR)
 	if err != nil {
 		return err

@@ -27,8 +27,9 @@ type state struct {
 // Numbers that are never used twice in the life of a mount, and counters.
 const (
 	numberEvents  = iota // the latest event's
-	numberApart          // the latest id of a node apart
+	numberApart          // the latest id of a node apart, without apartBit
 	numberOpening        // the latest opening's
+	numberHandle         // the latest handle's
 	numberStarts         // processes that have begun to serve
 	numberWords
 )

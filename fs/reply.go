@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"shmfs/mmapcore/crashpoint"
 	"shmfs/objects"
 
 	"bazil.org/fuse"
@@ -26,7 +27,9 @@ func send(device int, unique uint64, message []byte, errno unix.Errno) error {
 // answer replies to a request with a message whose first outHeaderSize bytes are left for the header. ENOENT says that the
 // caller was interrupted and does not wait any more: then whoever keeps something for it must take it back.
 func (f *Filesystem) answer(request fuse.Request, message []byte) error {
+	crashpoint.Here("fs: a reply is due")
 	err := send(f.descriptor, uint64(request.Hdr().ID), message, 0)
+	crashpoint.Here("fs: a reply is sent")
 	if err != nil && err != unix.ENOENT && err != unix.ENODEV {
 		f.log.Error("the kernel refused a reply", "request", request.String(), "bytes", len(message), "reason", err)
 		request.RespondError(unix.EIO)

@@ -13,7 +13,7 @@ import (
 // takeUp makes known what the process that served before has left. Nobody is served yet.
 func (f *Filesystem) takeUp() error {
 	starts := f.state.next(numberStarts)
-	f.semaphores.takeUp(f.state)
+	f.takeUpSemaphores()
 	if starts > 1 {
 		if err := f.closeUnrecorded(); err != nil {
 			return err
@@ -32,10 +32,11 @@ func (f *Filesystem) takeUp() error {
 		f.dropUnused(file)
 	}
 	f.takeUpAttempts()
+	pending := f.pendingIntents()
 	if f.helper == nil {
-		f.takeUpIntents()
+		f.takeUpIntents(pending)
 	} else {
-		go f.takeUpIntents() // through the mount, when it is served
+		go f.takeUpIntents(pending) // through the mount, when it is served
 	}
 	if starts > 1 {
 		f.log.Info("resumed", "nodes", f.tree.Known(), "handles", len(f.handles.all()))
@@ -53,7 +54,13 @@ func (f *Filesystem) takeUpOpenings() (map[uint64]*opened, error) {
 			shared: flags&openingShared != 0, referred: flags&openingReferred != 0, row: row,
 		}
 		var err error
-		if file.object, err = f.tree.Open(file.node, file.access); err != nil {
+		file.object, err = f.tree.Open(file.node, file.access)
+		if errors.Is(err, unix.ESTALE) { // nobody has kept it
+			f.log.Error("an open file is lost", "node", file.node, "reason", err)
+			f.dropLost(file)
+			continue
+		}
+		if err != nil {
 			return nil, fmt.Errorf("opening node %d again: %w", file.node, err)
 		}
 		if file.shared {
@@ -62,6 +69,17 @@ func (f *Filesystem) takeUpOpenings() (map[uint64]*opened, error) {
 		openings[words[openingNumber]] = file
 	}
 	return openings, nil
+}
+
+// dropLost forgets a file that cannot be opened again.
+func (f *Filesystem) dropLost(file *opened) {
+	file.row.Remove()
+	if f.passthru {
+		_ = closeBacking(f.descriptor, file.backingID)
+	}
+	if file.referred {
+		f.forget(file.node, 1)
+	}
 }
 
 // dropUnused closes a file that nobody has open.
@@ -114,7 +132,7 @@ func (f *Filesystem) takeUpFile(handle *handle, words []uint64, file *opened) er
 		}
 	}
 	if kind&kindMask == kindSemaphore {
-		node := f.semaphores.find(handle.kernelNode)
+		node := f.semaphores.findAny(handle.kernelNode)
 		if node == nil {
 			return fmt.Errorf("handle %d is of no semaphore: %w", handle.id, unix.EUCLEAN)
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"shmfs/mmapcore/crashpoint"
 	"shmfs/semfs"
 
 	"bazil.org/fuse"
@@ -33,7 +34,9 @@ func (f *Filesystem) createSemaphore(r *fuse.CreateRequest) {
 		f.fail(r, err)
 		return
 	}
+	crashpoint.Here("fs: the file of a new semaphore is made")
 	node := f.semaphores.create(entry.ID, createdName{uint64(r.Node), r.Name})
+	crashpoint.Here("fs: a new semaphore is known")
 	semaphore := &openSemaphore{node: node, writes: f.passthru && waitsInWrites(uint32(r.Flags))}
 	if r.Flags&fuse.OpenExclusive != 0 && isTemporaryName(r.Name) {
 		semaphore.passing = true
@@ -101,6 +104,13 @@ func (s *semaphoreNodes) create(id uint64, name createdName) *kernelNode {
 	return &known.own
 }
 
+// knows says whether a node of the tree is a semaphore, or was one.
+func (s *semaphoreNodes) knows(id uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byID[id] != nil
+}
+
 // created returns the name that a semaphore is to get, nil when it has it.
 func (s *semaphoreNodes) created(id uint64) *createdName {
 	s.mu.Lock()
@@ -123,7 +133,9 @@ func (f *Filesystem) publish(r fuse.Request, id uint64) error {
 		f.semaphores.setCreated(id, name)
 		return err
 	}
+	crashpoint.Here("fs: a semaphore has its name")
 	f.semaphores.record(id)
+	crashpoint.Here("fs: a semaphore is recorded as one with a name")
 	f.tellMade(r, name, &entry)
 	f.forget(entry.ID, 1)
 	return nil
@@ -181,6 +193,7 @@ func (f *Filesystem) initialise(r fuse.Request, handle *handle, data []byte, off
 		if _, err := handle.opened.object.WriteAt(image, 0); err != nil {
 			return 0, err
 		}
+		crashpoint.Here("fs: the memory of a semaphore is initialised")
 		if err := f.publish(r, handle.node); err != nil {
 			return 0, errors.Join(err, handle.opened.object.Resize(0))
 		}

@@ -130,14 +130,26 @@ func (s *settling) init() { s.done = make(chan struct{}) }
 // awaitSettled waits for that.
 func (f *Filesystem) awaitSettled() { <-f.settled.done }
 
-// takeUpIntents finds out which changes of semaphores were made that were about to be, and gives handles what they hold.
-func (f *Filesystem) takeUpIntents() {
-	defer close(f.settled.done)
+// pendingIntents ties the semaphores' rows to their open files, before anybody is served.
+func (f *Filesystem) pendingIntents() []*opened {
+	var pending []*opened
 	for row, words := range f.state.intents.Each {
 		file := f.openings.byNode[words[intentNode]]
-		if file == nil || !f.takeUpIntent(file, row, words) {
+		if file == nil {
 			row.Remove()
+			continue
 		}
+		file.operation.intents = &intents{f, row}
+		pending = append(pending, file)
+	}
+	return pending
+}
+
+// takeUpIntents finds out which changes of semaphores were made that were about to be, and gives handles what they hold.
+func (f *Filesystem) takeUpIntents(pending []*opened) {
+	defer close(f.settled.done)
+	for _, file := range pending {
+		f.takeUpIntent(file)
 	}
 	for _, handle := range f.handles.all() {
 		if handle.semaphore != nil && handle.row.Load(handleHeld) > 0 {
@@ -146,9 +158,13 @@ func (f *Filesystem) takeUpIntents() {
 	}
 }
 
-// takeUpIntent makes the operator of a semaphore that was operated; false if that is impossible.
-func (f *Filesystem) takeUpIntent(file *opened, row record.Row, words []uint64) bool {
-	file.operation.intents = &intents{f, row}
+// takeUpIntent makes the operator of a semaphore that was operated.
+func (f *Filesystem) takeUpIntent(file *opened) {
+	row := file.operation.intents.row
+	words := make([]uint64, intentWords)
+	for i := range words {
+		words[i] = row.Load(i)
+	}
 	operator, err := f.operatorOf(file)
 	if err == nil && words[intentState] == intentPending {
 		_, err = operator.Settle(intentFrom(words))
@@ -161,9 +177,7 @@ func (f *Filesystem) takeUpIntent(file *opened, row record.Row, words []uint64) 
 	}
 	if err != nil {
 		f.log.Error("a semaphore's last change cannot be found out", "node", file.node, "reason", err)
-		file.operation.intents = nil
 	}
-	return err == nil
 }
 
 // restoreHolding gives a handle what it holds.

@@ -131,6 +131,31 @@ func (n *kernelNode) count(lookups uint64) {
 	}
 }
 
+// takeUpSemaphores makes the semaphores of a process that has died known, but for those that nobody refers to any more.
+func (f *Filesystem) takeUpSemaphores() {
+	s := &f.semaphores
+	s.takeUp(f.state)
+	for id, known := range s.byID {
+		if !f.tree.Referred(id) {
+			delete(s.byID, id)
+			removeRow(known.row)
+			continue
+		}
+		if known.created != nil && f.leadsTo(known.created.parent, known.created.name, id) { // it was given its name
+			known.created = nil
+			known.write()
+			f.tree.Settle(id)
+		}
+	}
+	s.takeUpApart(f.state)
+}
+
+// leadsTo says whether a name leads to a node.
+func (f *Filesystem) leadsTo(parent uint64, name string, id uint64) bool {
+	found, err := f.tree.Peek(parent, name)
+	return err == nil && found == id
+}
+
 // takeUp makes the semaphores of a process that has died known. Nobody else uses them yet.
 func (s *semaphoreNodes) takeUp(state *state) {
 	s.state = state
@@ -148,6 +173,11 @@ func (s *semaphoreNodes) takeUp(state *state) {
 		}
 		s.byID[known.own.id] = known
 	}
+}
+
+// takeUpApart makes the nodes apart known whose semaphores are.
+func (s *semaphoreNodes) takeUpApart(state *state) {
+	s.next = apartBit | state.numbers.Load(numberApart)
 	for row, words := range state.apart.Each {
 		known := s.byID[words[apartOwn]]
 		if known == nil || words[apartLookups] == 0 {
@@ -156,6 +186,5 @@ func (s *semaphoreNodes) takeUp(state *state) {
 		}
 		id := words[apartID]
 		s.apart[id] = &kernelNode{id: id, semaphore: known, lookups: words[apartLookups], row: row}
-		s.next = max(s.next, id)
 	}
 }

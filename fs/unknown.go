@@ -36,8 +36,8 @@ func (f *Filesystem) forgetUnknown(own uint64) {
 	}
 }
 
-// kernelKnows asks for attributes to be forgotten, which fails for a node that the kernel does not know.
-func (f *Filesystem) kernelKnows(id uint64) bool {
+// askKernel asks for attributes to be forgotten, which fails for a node that the kernel does not know.
+func (f *Filesystem) askKernel(id uint64) bool {
 	const attributesOnly = -1
 	return !errors.Is(f.conn.InvalidateNode(fuse.NodeID(id), attributesOnly, 0), fuse.ErrNotCached)
 }

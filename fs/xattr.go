@@ -90,10 +90,24 @@ func (f *Filesystem) setxattr(r *fuse.SetxattrRequest) {
 func (f *Filesystem) removexattr(r *fuse.RemovexattrRequest) {
 	err := f.checkAttribute(r.Name)
 	if err == nil {
-		what := attempt{kind: attemptRemoveAttribute, node: uint64(r.Node), name: r.Name}
-		_, _, err = f.once(r, what, func() (uint64, error) { return 0, f.tree.Removexattr(uint64(r.Node), r.Name) })
+		err = f.removexattrOnce(r)
 	}
 	f.answerEmpty(r, err)
+}
+
+// removexattrOnce removes an attribute. One that is not there is no attempt, nor is an access control list, of which there may be none.
+func (f *Filesystem) removexattrOnce(r *fuse.RemovexattrRequest) error {
+	if strings.HasPrefix(r.Name, "system.") {
+		return f.tree.Removexattr(uint64(r.Node), r.Name)
+	}
+	if _, done := f.attempts.outcome(r); !done {
+		if _, err := f.tree.Getxattr(uint64(r.Node), r.Name); err != nil {
+			return err
+		}
+	}
+	what := attempt{kind: attemptRemoveAttribute, node: uint64(r.Node), name: r.Name}
+	_, _, err := f.once(r, what, func() (uint64, error) { return 0, f.tree.Removexattr(uint64(r.Node), r.Name) })
+	return err
 }
 
 // setxattrOnce sets an attribute. Only one that must not be there yet makes a difference when it is set again.

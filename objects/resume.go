@@ -117,9 +117,6 @@ func (t *Tree) Entry(id uint64) (Entry, error) {
 	return t.entry(node, &stat), nil
 }
 
-// Knows says whether an inode's node is known.
-func (t *Tree) Knows(inode uint64) bool { return t.node(t.nodeID(inode)) != nil }
-
 // Settle brings a node in line with its inode's links, when a process that died may not have done so. It must not be known to anybody
 // else yet.
 func (t *Tree) Settle(id uint64) {
@@ -165,6 +162,18 @@ func (t *Tree) LookupMade(parent uint64, name string) (Entry, error) {
 		t.ledger.Oblige(t.standingCharge(&entry.Stat))
 	}
 	return entry, err
+}
+
+// Free is nil if a name can be made in a directory: EEXIST when it is there, and the errors of Lookup.
+func (t *Tree) Free(parent uint64, name string) error {
+	_, err := t.Peek(parent, name)
+	if err == nil {
+		return fmt.Errorf("making %q: %w", name, unix.EEXIST)
+	}
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
 }
 
 // Peek returns the inode number, as a node id, that a name leads to; ENOENT when there is none. Nobody refers to it by that.
