@@ -102,6 +102,7 @@ func TestHostileStore(t *testing.T) {
 		semaphore(t, s.mount+"/sem.link", ann, 0o666)
 		s.healthy("nothing")
 
+		// From here on files go without the daemon being told, and their numbers may become others'.
 		s.mustAnn("ln", "-sf", s.secret, s.store+"/link")
 		s.mustAnn("ln", "-sf", s.secret, s.store+"/sem.link")
 		s.mustAnn("ln", "-sfn", s.outside, s.store+"/up")
@@ -112,9 +113,8 @@ func TestHostileStore(t *testing.T) {
 			}
 			_ = s.ann("sh", "-c", `echo post > "$0"`, s.mount+"/"+name)
 		}
-		s.healthy("links")
+		s.alive("links")
 
-		// From here on files go without the daemon being told, and their numbers may become others'.
 		s.mustAnn("sh", "-c", `rm "$0/fifo" "$0/socket" "$0/gone" && mkfifo "$0/fifo" "$0/socket"`, s.store)
 		for _, name := range []string{"fifo", "socket", "gone"} {
 			_ = s.ann("timeout", "1", "cat", s.mount+"/"+name) // it may be another FIFO, which nobody writes to
