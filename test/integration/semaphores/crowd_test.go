@@ -72,7 +72,7 @@ func (p place) mountForAbort(t *testing.T) {
 	if output, err := mount.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", mount, err, output)
 	}
-	daemon := daemonProcess(t)
+	daemon := rig.DaemonOf(t, rig.SharedMemory).Supervisor // which ends last
 	t.Cleanup(func() {
 		if t.Failed() {
 			cutOff(t)
