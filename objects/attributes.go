@@ -17,6 +17,7 @@ type Change struct {
 	Atime, Mtime *unix.Timespec // Nsec may be unix.UTIME_NOW
 	Writer       *Writer        // clear what this writer's write would
 	Touch        bool           // change the owner to who it is: that clears setuid and moves the change time
+	Exempt       bool           // no quota is in the way: it is root's doing
 }
 
 // Writer is who writes a file, truncates it or changes its owner: that clears setuid, setgid and file capabilities.
@@ -57,10 +58,10 @@ func (t *Tree) Statx(id uint64, mask uint32) (unix.Statx_t, error) {
 }
 
 // Change sets attributes and returns the node's attributes after it. Permission is the kernel's to check; what remains are
-// the store's own refusals, and under commit=strict ENOSPC for a size that does not fit.
+// the store's own refusals, under commit=strict ENOSPC for a size that does not fit, and EDQUOT for a size or an owner.
 func (t *Tree) Change(id uint64, change Change) (unix.Stat_t, error) {
 	if change.Size != nil {
-		if err := t.resize(id, *change.Size, change.Opening); err != nil {
+		if err := t.resize(id, *change.Size, change.Opening, change.Exempt); err != nil {
 			return unix.Stat_t{}, err
 		}
 		crashpoint.Here("objects: of several attributes the size is set")
@@ -70,7 +71,13 @@ func (t *Tree) Change(id uint64, change Change) (unix.Stat_t, error) {
 		return unix.Stat_t{}, err
 	}
 	defer unix.Close(descriptor)
-	if err := change.apply(descriptor); err != nil {
+	apply := func() error { return change.apply(descriptor) }
+	if change.UID != nil {
+		err = t.transfer(id, descriptor, *change.UID, change.Exempt, apply)
+	} else {
+		err = apply()
+	}
+	if err != nil {
 		return unix.Stat_t{}, err
 	}
 	var stat unix.Stat_t

@@ -61,6 +61,14 @@ func (s *callerSwitch) as(caller Caller, f func() error) error {
 	return f()
 }
 
+// owner is whose becomes what is made for a caller.
+func (s *callerSwitch) owner(caller Caller) uint32 {
+	if s.able {
+		return caller.UID
+	}
+	return s.uid
+}
+
 // become changes this thread's identity for file system access. Leaving root's takes away the capabilities that override
 // permission, so they are raised again.
 func (s *callerSwitch) become(caller Caller) error {

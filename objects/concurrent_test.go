@@ -308,7 +308,7 @@ func TestWriteWhileMemoryComesFree(t *testing.T) {
 				return
 			default:
 			}
-			if w.ledger.Charge(pageSize, 0) == nil {
+			if w.ledger.Charge(pageSize) == nil {
 				w.ledger.Refund(pageSize)
 			}
 		}

@@ -132,6 +132,7 @@ type crashing struct {
 	run      func(w *crashWorld) error
 	removed  []string // labels of inodes that lose or get a name
 	made     string   // a new name in the root
+	whited   string   // a name in the root that a whiteout may have
 	repeated bool
 }
 
@@ -201,7 +202,7 @@ var crashings = map[string]crashing{
 	"exchange": {removed: []string{"other"}, run: func(w *crashWorld) error {
 		return w.rename("file", "other", unix.RENAME_EXCHANGE)
 	}},
-	"whiteout": {run: func(w *crashWorld) error { return w.rename("file", "moved", unix.RENAME_WHITEOUT) }},
+	"whiteout": {whited: "file", run: func(w *crashWorld) error { return w.rename("file", "moved", unix.RENAME_WHITEOUT) }},
 	"erase": {removed: []string{"twice"}, repeated: true, run: func(w *crashWorld) error {
 		_, err := w.tree.Erase(w.ids["twice"])
 		return err
@@ -326,6 +327,11 @@ func (c *crashing) crash(t *testing.T, kind storeKind, visit int, before, after 
 	}
 	if c.made != "" {
 		_, _ = w.tree.LookupMade(RootID, c.made)
+	}
+	if c.whited != "" {
+		if entry, err := w.tree.LookupMade(RootID, c.whited); err == nil {
+			w.tree.Forget(entry.ID, 1)
+		}
 	}
 	w.forgetUnknown()
 	w.wantSound(t)

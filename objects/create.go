@@ -16,22 +16,21 @@ func (t *Tree) Create(parent uint64, name string, mode uint32, caller Caller) (E
 	if err := checkName(name); err != nil {
 		return Entry{}, nil, err
 	}
-	var entry Entry
 	descriptor := -1
-	err := t.in(parent, func(directory int) error {
-		err := t.caller.as(caller, func() (err error) {
+	entry, err := t.makeIn(parent, name, caller, 0, func(directory int) (entry Entry, err error) {
+		err = t.caller.as(caller, func() (err error) {
 			descriptor, err = unix.Openat(directory, name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC,
 				caller.mode(directory, mode))
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("creating %q: %w", name, err)
+			return Entry{}, fmt.Errorf("creating %q: %w", name, err)
 		}
 		crashpoint.Here("objects: a file is created")
 		if entry, err = t.adopt(descriptor); err != nil {
-			return errors.Join(err, undoCreate(directory, name))
+			return Entry{}, errors.Join(err, undoCreate(directory, name))
 		}
-		return nil
+		return entry, nil
 	})
 	return t.opened(entry, descriptor, err)
 }
@@ -39,17 +38,17 @@ func (t *Tree) Create(parent uint64, name string, mode uint32, caller Caller) (E
 // Tmpfile makes a regular file without a name (O_TMPFILE) and opens it as Create does. Link may give it one.
 func (t *Tree) Tmpfile(parent uint64, mode uint32, caller Caller) (Entry, *Object, error) {
 	descriptor := -1
-	err := t.in(parent, func(directory int) error {
-		return t.caller.as(caller, func() (err error) {
+	entry, err := t.makeIn(parent, "", caller, 0, func(directory int) (Entry, error) {
+		err := t.caller.as(caller, func() (err error) {
 			descriptor, err = unix.Openat(directory, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, caller.mode(directory, mode))
 			return err
 		})
+		if err != nil {
+			return Entry{}, fmt.Errorf("creating a file without a name: %w", err)
+		}
+		crashpoint.Here("objects: a file without a name is created")
+		return t.adoptInode(descriptor, true)
 	})
-	if err != nil {
-		return Entry{}, nil, fmt.Errorf("creating a file without a name: %w", err)
-	}
-	crashpoint.Here("objects: a file without a name is created")
-	entry, err := t.adopt(descriptor)
 	return t.opened(entry, descriptor, err)
 }
 
@@ -64,37 +63,27 @@ func (t *Tree) opened(entry Entry, descriptor int, err error) (Entry, *Object, e
 
 // Mkdir makes a directory.
 func (t *Tree) Mkdir(parent uint64, name string, mode uint32, caller Caller) (Entry, error) {
-	return t.create(parent, name, caller, func(directory int) error {
+	return t.create(parent, name, caller, 0, func(directory int) error {
 		return unix.Mkdirat(directory, name, caller.mode(directory, mode))
 	})
 }
 
 // Mknod makes a FIFO, socket, device or regular file; mode holds the type, device is its number for a device.
 func (t *Tree) Mknod(parent uint64, name string, mode, device uint32, caller Caller) (Entry, error) {
-	return t.create(parent, name, caller, func(directory int) error {
+	return t.create(parent, name, caller, 0, func(directory int) error {
 		return unix.Mknodat(directory, name, caller.mode(directory, mode), int(device))
 	})
 }
 
 // Symlink makes a symbolic link to target, 1 to 4095 bytes. A long one takes a page of its own, which is charged.
 func (t *Tree) Symlink(parent uint64, name, target string, caller Caller) (Entry, error) {
-	charged := int64(0)
+	var most int64 // bytes; the store may find room inside the inode
 	if t.ledger != nil && len(target) >= shortestCharged {
-		charged = pageSize
-		if err := t.ledger.Charge(charged, t.patience()); err != nil {
-			return Entry{}, fmt.Errorf("creating %q: %w", name, err)
-		}
+		most = pageSize
 	}
-	crashpoint.Here("objects: a link's target is charged")
-	entry, err := t.create(parent, name, caller, func(directory int) error {
+	return t.create(parent, name, caller, most, func(directory int) error {
 		return unix.Symlinkat(target, directory, name)
 	})
-	if t.ledger != nil {
-		// The new node holds what its blocks say; the store may have found room inside the inode.
-		t.ledger.Refund(charged - t.standingCharge(&entry.Stat))
-		crashpoint.Here("objects: a link's target is charged what it takes")
-	}
-	return entry, err
 }
 
 // shortestCharged is the length, in bytes, from which a link's target may not fit into its inode: ext4's limit, the lowest of
@@ -102,24 +91,22 @@ func (t *Tree) Symlink(parent uint64, name, target string, caller Caller) (Entry
 const shortestCharged = 60
 
 // create runs a call that makes a name, as the caller, and adopts what it made. If that fails there is no name either: the
-// kernel would go on believing that there is none.
-func (t *Tree) create(parent uint64, name string, caller Caller, call func(directory int) error) (Entry, error) {
+// kernel would go on believing that there is none. bytes are what the inode may take by itself.
+func (t *Tree) create(parent uint64, name string, caller Caller, bytes int64, call func(directory int) error) (Entry, error) {
 	if err := checkName(name); err != nil {
 		return Entry{}, err
 	}
-	var entry Entry
-	err := t.in(parent, func(directory int) error {
+	return t.makeIn(parent, name, caller, bytes, func(directory int) (Entry, error) {
 		if err := t.caller.as(caller, func() error { return call(directory) }); err != nil {
-			return fmt.Errorf("creating %q: %w", name, err)
+			return Entry{}, fmt.Errorf("creating %q: %w", name, err)
 		}
 		crashpoint.Here("objects: a name is made")
-		var err error
-		if entry, err = t.lookupIn(directory, name); err != nil {
-			return errors.Join(err, undoCreate(directory, name))
+		entry, err := t.lookupIn(directory, name)
+		if err != nil {
+			return Entry{}, errors.Join(err, undoCreate(directory, name))
 		}
-		return nil
+		return entry, nil
 	})
-	return entry, err
 }
 
 func undoCreate(directory int, name string) error {

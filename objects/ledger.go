@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,10 +16,9 @@ var pageSize = int64(unix.Getpagesize())
 //
 // Its methods may be called concurrently.
 type Ledger struct {
-	mu       sync.Mutex
-	limit    int64         // bytes; 0: no limit; guarded by mu
-	used     int64         // bytes; guarded by mu
-	refunded chan struct{} // closed at the next refund, when somebody waits for it; guarded by mu
+	mu    sync.Mutex
+	limit int64 // bytes; 0: no limit; guarded by mu
+	used  int64 // bytes; guarded by mu
 }
 
 // NewLedger returns an empty ledger; limit is in bytes, rounded up to whole pages as tmpfs does, 0 for none.
@@ -33,40 +31,15 @@ func (l *Ledger) Start(used int64) {
 	l.used = used
 }
 
-// Charge takes bytes (not negative) out of what is left, or fails with ENOSPC and takes nothing. It waits up to patience
-// for refunds that make it fit.
-func (l *Ledger) Charge(bytes int64, patience time.Duration) error {
-	var timeout <-chan time.Time
-	for {
-		refunded, fits := l.tryCharge(bytes)
-		if fits {
-			return nil
-		}
-		if patience <= 0 {
-			return fmt.Errorf("charging %d bytes: %w", bytes, unix.ENOSPC)
-		}
-		if timeout == nil {
-			timeout = time.After(patience)
-		}
-		select {
-		case <-refunded:
-		case <-timeout:
-			patience = 0
-		}
-	}
-}
-
-func (l *Ledger) tryCharge(bytes int64) (refunded <-chan struct{}, fits bool) {
+// Charge takes bytes (not negative) out of what is left, or fails with ENOSPC and takes nothing.
+func (l *Ledger) Charge(bytes int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if bytes <= l.left() {
-		l.used += bytes
-		return nil, true
+	if bytes > l.left() {
+		return fmt.Errorf("charging %d bytes: %w", bytes, unix.ENOSPC)
 	}
-	if l.refunded == nil {
-		l.refunded = make(chan struct{})
-	}
-	return l.refunded, false
+	l.used += bytes
+	return nil
 }
 
 // Oblige takes bytes whether or not they are left: they were charged by a process that has died.
@@ -74,6 +47,13 @@ func (l *Ledger) Oblige(bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.used += bytes
+}
+
+// fits says whether so many bytes could be charged now.
+func (l *Ledger) fits(bytes int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes <= l.left()
 }
 
 // left is what may still be charged, negative where more is charged than the limit. Without a limit the sum must remain a number. The caller
@@ -96,16 +76,9 @@ func (l *Ledger) ChargeUpTo(bytes int64) int64 {
 
 // Refund gives charged bytes back.
 func (l *Ledger) Refund(bytes int64) {
-	if bytes == 0 {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.used -= bytes
-	if l.refunded != nil {
-		close(l.refunded)
-		l.refunded = nil
-	}
 }
 
 // SetLimit changes the limit; EINVAL when more than that is charged already.

@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,13 +18,13 @@ func wantFigures(t *testing.T, ledger *Ledger, wantLimit, wantUsed int64) {
 
 func TestLedgerChargesUpToItsLimit(t *testing.T) {
 	ledger := NewLedger(100 * pageSize)
-	wantNoError(t, "charging 60 pages", ledger.Charge(60*pageSize, 0))
-	wantError(t, "charging 41", ledger.Charge(41*pageSize, 0), unix.ENOSPC)
+	wantNoError(t, "charging 60 pages", ledger.Charge(60*pageSize))
+	wantError(t, "charging 41", ledger.Charge(41*pageSize), unix.ENOSPC)
 	wantFigures(t, ledger, 100*pageSize, 60*pageSize)
-	wantNoError(t, "charging 40", ledger.Charge(40*pageSize, 0))
-	wantNoError(t, "charging nothing", ledger.Charge(0, 0))
-	wantError(t, "charging 1", ledger.Charge(pageSize, 0), unix.ENOSPC)
-	wantError(t, "charging the most there is", ledger.Charge(math.MaxInt64, 0), unix.ENOSPC)
+	wantNoError(t, "charging 40", ledger.Charge(40*pageSize))
+	wantNoError(t, "charging nothing", ledger.Charge(0))
+	wantError(t, "charging 1", ledger.Charge(pageSize), unix.ENOSPC)
+	wantError(t, "charging the most there is", ledger.Charge(math.MaxInt64), unix.ENOSPC)
 	ledger.Refund(100 * pageSize)
 	wantFigures(t, ledger, 100*pageSize, 0)
 }
@@ -43,7 +41,7 @@ func TestLedgerLimitsAreWholePages(t *testing.T) {
 
 func TestLedgerWithoutLimit(t *testing.T) {
 	ledger := NewLedger(0)
-	wantNoError(t, "charging much", ledger.Charge(1<<60, 0))
+	wantNoError(t, "charging much", ledger.Charge(1<<60))
 	if got := ledger.ChargeUpTo(1 << 50); got != 1<<50 {
 		t.Errorf("took %d", got)
 	}
@@ -53,26 +51,26 @@ func TestLedgerWithoutLimit(t *testing.T) {
 func TestLedgerStart(t *testing.T) {
 	ledger := NewLedger(10 * pageSize)
 	ledger.Start(15 * pageSize) // a directory may hold more than the limit that is set now
-	wantError(t, "charging 1", ledger.Charge(pageSize, 0), unix.ENOSPC)
+	wantError(t, "charging 1", ledger.Charge(pageSize), unix.ENOSPC)
 	if got := ledger.ChargeUpTo(pageSize); got != 0 {
 		t.Errorf("took %d", got)
 	}
 	wantFigures(t, ledger, 10*pageSize, 15*pageSize)
 	ledger.Refund(6 * pageSize)
-	wantNoError(t, "charging 1", ledger.Charge(pageSize, 0))
+	wantNoError(t, "charging 1", ledger.Charge(pageSize))
 }
 
 func TestLedgerSetLimit(t *testing.T) {
 	ledger := NewLedger(10 * pageSize)
-	wantNoError(t, "charging 6 pages", ledger.Charge(6*pageSize, 0))
+	wantNoError(t, "charging 6 pages", ledger.Charge(6*pageSize))
 	wantError(t, "a limit of 5", ledger.SetLimit(5*pageSize), unix.EINVAL)
 	wantFigures(t, ledger, 10*pageSize, 6*pageSize)
 	wantNoError(t, "a limit of 6", ledger.SetLimit(6*pageSize))
-	wantError(t, "charging 1", ledger.Charge(pageSize, 0), unix.ENOSPC)
+	wantError(t, "charging 1", ledger.Charge(pageSize), unix.ENOSPC)
 	wantNoError(t, "a limit of 7", ledger.SetLimit(7*pageSize))
-	wantNoError(t, "charging 1", ledger.Charge(pageSize, 0))
+	wantNoError(t, "charging 1", ledger.Charge(pageSize))
 	wantNoError(t, "no limit", ledger.SetLimit(0))
-	wantNoError(t, "charging 100", ledger.Charge(100*pageSize, 0))
+	wantNoError(t, "charging 100", ledger.Charge(100*pageSize))
 	wantError(t, "a limit again", ledger.SetLimit(100*pageSize), unix.EINVAL)
 	wantFigures(t, ledger, 0, 107*pageSize)
 }
@@ -98,74 +96,6 @@ func TestLedgerChargeUpToTakesWholePages(t *testing.T) {
 	}
 }
 
-func TestLedgerPatienceEndsAtARefund(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ledger := NewLedger(10 * pageSize)
-		wantNoError(t, "charging all", ledger.Charge(10*pageSize, 0))
-		start := time.Now()
-		charged := make(chan error)
-		go func() { charged <- ledger.Charge(5*pageSize, time.Hour) }()
-		synctest.Wait()
-		ledger.Refund(2 * pageSize) // not enough: it must go on waiting
-		synctest.Wait()
-		select {
-		case err := <-charged:
-			t.Fatalf("charged too early: %v", err)
-		default:
-		}
-		time.Sleep(time.Minute)
-		ledger.Refund(3 * pageSize)
-		wantNoError(t, "charging after the refund", <-charged)
-		if waited := time.Since(start); waited != time.Minute {
-			t.Errorf("waited for %v, want a minute", waited)
-		}
-		wantFigures(t, ledger, 10*pageSize, 10*pageSize)
-	})
-}
-
-func TestLedgerPatienceEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ledger := NewLedger(10 * pageSize)
-		wantNoError(t, "charging all", ledger.Charge(10*pageSize, 0))
-		start := time.Now()
-		wantError(t, "charging more", ledger.Charge(pageSize, time.Minute), unix.ENOSPC)
-		if waited := time.Since(start); waited != time.Minute {
-			t.Errorf("waited for %v, want a minute", waited)
-		}
-		start = time.Now()
-		wantError(t, "charging more at once", ledger.Charge(pageSize, 0), unix.ENOSPC)
-		if waited := time.Since(start); waited != 0 {
-			t.Errorf("waited for %v, want none", waited)
-		}
-		wantFigures(t, ledger, 10*pageSize, 10*pageSize)
-	})
-}
-
-// One refund serves as many as it suffices for, not only the first.
-func TestLedgerRefundWakesAllWaiters(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ledger := NewLedger(10 * pageSize)
-		wantNoError(t, "charging all", ledger.Charge(10*pageSize, 0))
-		errs := make(chan error, 5)
-		for range cap(errs) {
-			go func() { errs <- ledger.Charge(3*pageSize, time.Hour) }()
-		}
-		synctest.Wait()
-		ledger.Refund(10 * pageSize)
-		synctest.Wait()
-		if served := len(errs); served != 3 {
-			t.Errorf("%d were served, want 3", served)
-		}
-		for range 3 {
-			wantNoError(t, "charging", <-errs)
-		}
-		for range 2 {
-			wantError(t, "charging", <-errs, unix.ENOSPC)
-		}
-		wantFigures(t, ledger, 10*pageSize, 9*pageSize)
-	})
-}
-
 // Whatever happens at once: the limit holds, and the sum is what was taken and not given back.
 func TestLedgerConcurrently(t *testing.T) {
 	const limit, workers, rounds = 64, 8, 2000
@@ -179,7 +109,7 @@ func TestLedgerConcurrently(t *testing.T) {
 				bytes := random.Int64N(limit/2) * pageSize
 				switch random.IntN(4) {
 				case 0:
-					if ledger.Charge(bytes, 0) == nil {
+					if ledger.Charge(bytes) == nil {
 						held[worker] += bytes
 					}
 				case 1:
@@ -226,7 +156,7 @@ func TestLedgerDoesNotOverflow(t *testing.T) {
 		granted := int64(0)
 		for range 3 {
 			for _, bytes := range []int64{pages(most), 1 << 62, pageSize} {
-				if err := ledger.Charge(bytes, 0); err == nil {
+				if err := ledger.Charge(bytes); err == nil {
 					granted += bytes
 				}
 				granted += ledger.ChargeUpTo(bytes)

@@ -185,7 +185,7 @@ func (m *mortal) wantSound(t reporter) {
 		found[node.id] = true
 		if recorded, settled, err := nodeOf(row, words); err != nil || !settled || recorded.handle != node.handle ||
 			recorded.generation != node.generation || recorded.lookups != node.lookups || recorded.charged != node.charged ||
-			recorded.reservedEnd != node.reservedEnd || recorded.flags() != node.flags() {
+			recorded.owner != node.owner || recorded.counted != node.counted || recorded.reservedEnd != node.reservedEnd || recorded.flags() != node.flags() {
 			t.Errorf("node %+v is recorded as %+v, settled: %v (%v)", node, recorded, settled, err)
 		}
 	}
@@ -193,9 +193,7 @@ func (m *mortal) wantSound(t reporter) {
 		t.Errorf("%d nodes are known and %d recorded", len(m.tree.nodes), len(found))
 	}
 	m.wantNodesSound(t)
-	if _, used := m.ledger.Figures(); used != m.recount(t) {
-		t.Errorf("%d bytes are charged, a recount finds %d", used, m.recount(t))
-	}
+	m.wantCounted(t)
 }
 
 // wantNodesSound demands that each node is as its inode is.
@@ -214,8 +212,8 @@ func (m *mortal) wantNodesSound(t reporter) {
 		if node.nameless != (stat.Nlink == 0) || node.nameless && (node.lookups == 0 || node.held < 0) {
 			t.Errorf("node %+v has %d links", node, stat.Nlink)
 		}
-		if due := max(m.tree.standingCharge(&stat), node.reservedEnd); due != node.charged {
-			t.Errorf("node %d is charged %d bytes instead of %d", id, node.charged, due)
+		if due := max(m.tree.standingCharge(&stat), node.reservedEnd); due != node.charged || node.owner != stat.Uid && id != RootID {
+			t.Errorf("node %d is charged %d bytes to %d instead of %d to %d", id, node.charged, node.owner, due, stat.Uid)
 		}
 		if node.nameless {
 			nameless++
@@ -235,25 +233,6 @@ func (m *mortal) wantNodesSound(t reporter) {
 			t.Errorf("the keeper holds node %d, which nobody knows", id)
 		}
 	}
-}
-
-// recount is what must be charged: the sizes of all inodes, those without a name too, and what is reserved behind them.
-func (m *mortal) recount(t reporter) int64 {
-	t.Helper()
-	total := int64(0)
-	wantNoError(t, "going through the store", m.tree.eachInode(func(_ int, _ string, stat *unix.Stat_t) error {
-		due := m.tree.standingCharge(stat)
-		if node := m.tree.nodes[m.tree.nodeID(stat.Ino)]; node != nil {
-			due = max(due, node.reservedEnd)
-		}
-		total += due
-		return nil
-	}))
-	for _, node := range m.tree.namelessNodes() {
-		stat := m.stat(t, node.id)
-		total += max(m.tree.standingCharge(&stat), node.reservedEnd)
-	}
-	return total
 }
 
 // wantAllGone gives back all references, removes all names, and demands that nothing is left.

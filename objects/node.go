@@ -21,10 +21,12 @@ type Node struct {
 	generation uint32              // immutable
 	kind       uint32              // unix.S_IF*; 0: an earlier version has not recorded it; immutable
 
-	// growth serialises what reads an inode's size and then changes it, so that charge and size move together.
+	// growth serialises what reads an inode's size or owner and then changes it, so that these and the charge move together.
 	growth      sync.Mutex
-	charged     int64 // bytes the ledger holds for this inode; guarded by growth
-	reservedEnd int64 // end, in bytes, of what fallocate reserved behind the file's end; guarded by growth
+	charged     int64  // bytes that are charged for this inode; guarded by growth
+	owner       uint32 // to whom it is charged; guarded by growth
+	counted     bool   // it is charged as an object; guarded by growth
+	reservedEnd int64  // end, in bytes, of what fallocate reserved behind the file's end; guarded by growth
 
 	// row is what outlives the process. Its words are written where the fields are that they mirror; it is removed, and none from then
 	// on, with growth held, when the node is in no table any more.
@@ -97,8 +99,11 @@ func (t *Tree) entry(node *Node, stat *unix.Stat_t) Entry {
 }
 
 // adopt makes the inode that descriptor is open on known, counts one reference and returns its entry. The descriptor stays
-// the caller's.
-func (t *Tree) adopt(descriptor int) (Entry, error) {
+// the caller's. ENOENT when the inode has lost its last name and the tree knows it no more.
+func (t *Tree) adopt(descriptor int) (Entry, error) { return t.adoptInode(descriptor, false) }
+
+// adoptInode is adopt, also for an inode that was made without a name.
+func (t *Tree) adoptInode(descriptor int, madeNameless bool) (Entry, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(descriptor, &stat); err != nil {
 		return Entry{}, err
@@ -113,7 +118,7 @@ func (t *Tree) adopt(descriptor int) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	entry, err := t.insert(node, &stat)
+	entry, err := t.insert(node, descriptor, &stat, madeNameless)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -121,14 +126,23 @@ func (t *Tree) adopt(descriptor int) (Entry, error) {
 	return entry, nil
 }
 
-func (t *Tree) insert(node *Node, stat *unix.Stat_t) (Entry, error) {
+// insert makes a new node known, whose inode descriptor is open on, unless another lookup was faster.
+func (t *Tree) insert(node *Node, descriptor int, stat *unix.Stat_t, madeNameless bool) (Entry, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	other := t.nodes[node.id]
 	switch {
 	case other == nil:
-		var err error
-		if node.row, err = t.newRow(node); err != nil {
+		// What the tree does not know does not change. Since the attributes were read it may have been known, and gone.
+		err := unix.Fstat(descriptor, stat)
+		if err == nil && stat.Nlink == 0 && !madeNameless {
+			err = fmt.Errorf("inode %d has lost its last name: %w", node.id, unix.ENOENT)
+		}
+		if err == nil {
+			node.charged, node.owner, node.counted = t.standingCharge(stat), stat.Uid, node.id != RootID
+			node.row, err = t.newRow(node)
+		}
+		if err != nil {
 			closeHeld(node.held)
 			return Entry{}, err
 		}
@@ -151,8 +165,7 @@ func (t *Tree) insert(node *Node, stat *unix.Stat_t) (Entry, error) {
 
 // newNode prepares a node that is in no table yet. An inode that cannot be found again by handle and name is held.
 func (t *Tree) newNode(descriptor int, stat *unix.Stat_t) (*Node, error) {
-	node := &Node{id: t.nodeID(stat.Ino), held: -1, nameless: stat.Nlink == 0, charged: t.standingCharge(stat)}
-	node.kind = stat.Mode & unix.S_IFMT
+	node := &Node{id: t.nodeID(stat.Ino), held: -1, nameless: stat.Nlink == 0, kind: stat.Mode & unix.S_IFMT}
 	if t.store.HandsOutHandles() {
 		handle, err := t.store.Identify(descriptor)
 		if err != nil {
@@ -291,11 +304,18 @@ func (t *Tree) dispose(node *Node) {
 	node.row.Remove()
 	crashpoint.Here("objects: a node's record is gone")
 	node.row = record.Row{}
-	if t.ledger != nil {
-		t.ledger.Refund(node.charged)
-		crashpoint.Here("objects: a node's charge is given back")
+	t.account.refund(node.owner, node.holding())
+	crashpoint.Here("objects: a node's charge is given back")
+	node.charged, node.counted = 0, false
+}
+
+// holding is what is charged for an inode. The caller holds growth.
+func (n *Node) holding() Holding {
+	holding := Holding{Bytes: n.charged}
+	if n.counted {
+		holding.Objects = 1
 	}
-	node.charged = 0
+	return holding
 }
 
 func duplicate(descriptor int) (int, error) {

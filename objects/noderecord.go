@@ -14,12 +14,12 @@ import (
 // leaves is told apart at Resume.
 const (
 	nodeID          = iota
-	nodeHandle      // length of the file handle, in bytes; 0: none
+	nodeHandle      // length of the file handle, in bytes, 0: none; the owner in the upper half
 	nodeHandleBytes // three words
 	_
 	_
 	nodeLookups
-	nodeCharged  // bytes; bit 0 is set while charge and size may differ
+	nodeCharged  // bytes; bit 0 is set while charge, or owner, and the inode may differ
 	nodeReserved // end of what fallocate reserved behind the file's end, in bytes
 	nodeFlags
 	nodeWords
@@ -34,7 +34,7 @@ const (
 	typeShift = 12 // of a type in a mode
 )
 
-// unsettled marks a charge that does not have to agree with the size: one of the two is about to change.
+// unsettled marks a charge that does not have to agree with the size and the owner: one of them is about to change.
 const unsettled = 1
 
 // longestHandle is the longest file handle that a row has room for, in bytes: tmpfs's and those of disk file systems are shorter.
@@ -44,7 +44,7 @@ const longestHandle = 24
 func (t *Tree) newRow(node *Node) (record.Row, error) {
 	words := make([]uint64, nodeWords)
 	words[nodeID] = node.id
-	words[nodeHandle] = uint64(len(node.handle))
+	words[nodeHandle] = node.handleWord()
 	var bytes [longestHandle]byte
 	copy(bytes[:], node.handle)
 	for i := range 3 {
@@ -58,6 +58,8 @@ func (t *Tree) newRow(node *Node) (record.Row, error) {
 	}
 	return row, nil
 }
+
+func (n *Node) handleWord() uint64 { return uint64(len(n.handle)) | uint64(n.owner)<<32 }
 
 func (n *Node) flags() uint64 {
 	flags := uint64(n.token)<<32 | uint64(n.kind>>typeShift)<<kindShift
@@ -92,6 +94,14 @@ func (n *Node) setCharged(bytes int64, settled bool) {
 	n.row.Store(nodeCharged, word)
 }
 
+// setOwner sets to whom the inode is charged. The caller holds growth.
+func (n *Node) setOwner(uid uint32) {
+	n.owner = uid
+	if n.row != (record.Row{}) {
+		n.row.Store(nodeHandle, n.handleWord())
+	}
+}
+
 // setReserved sets the end of what is reserved behind the file's end. The caller holds growth.
 func (n *Node) setReserved(end int64) {
 	n.reservedEnd = end
@@ -102,7 +112,7 @@ func (n *Node) setReserved(end int64) {
 
 // nodeOf is a node as its row has it, and whether its charge agrees with its size.
 func nodeOf(row record.Row, words []uint64) (node *Node, settled bool, err error) {
-	length := words[nodeHandle]
+	length := words[nodeHandle] & 0xffffffff
 	if length > longestHandle || words[nodeID] == 0 {
 		return nil, false, fmt.Errorf("the record of a node is mangled: %w", unix.EUCLEAN)
 	}
@@ -116,6 +126,7 @@ func nodeOf(row record.Row, words []uint64) (node *Node, settled bool, err error
 		lookups: words[nodeLookups], charged: int64(words[nodeCharged] &^ unsettled), reservedEnd: int64(words[nodeReserved]),
 		nameless: flags&flagNameless != 0, kept: flags&flagKept != 0,
 		token: uint32(flags >> 32), kind: uint32(flags) >> kindShift << typeShift & unix.S_IFMT,
+		owner: uint32(words[nodeHandle] >> 32), counted: words[nodeID] != RootID,
 	}
 	if node.handle != "" {
 		node.generation = node.handle.Generation()

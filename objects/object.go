@@ -17,6 +17,15 @@ type Object struct {
 	tree   *Tree
 	node   *Node
 	region *mmapcore.Region
+	exempt bool // from the owner's quota; immutable once shared
+}
+
+// Exempt returns the object for somebody, root, who is not held to its owner's quota. It is open as long as the object itself, which
+// alone is to be closed.
+func (o *Object) Exempt() *Object {
+	exempt := *o
+	exempt.exempt = true
+	return &exempt
 }
 
 // patience is how long growth waits when memory does not suffice but inodes without a name are about to go: the kernel tells
@@ -62,7 +71,7 @@ func (o *Object) ReadAt(into []byte, offset int64) (int, error) {
 }
 
 // WriteAt writes data at offset and returns how much of it was written. Under commit=strict growth is charged first: what
-// fits is written as tmpfs does, and ENOSPC comes when nothing does.
+// fits is written as tmpfs does, and ENOSPC or EDQUOT comes when nothing does.
 func (o *Object) WriteAt(data []byte, offset int64) (int, error) {
 	if len(data) == 0 {
 		return 0, nil
@@ -96,7 +105,7 @@ func (o *Object) WriteAt(data []byte, offset int64) (int, error) {
 func (o *Object) chargeWrite(size, offset, end int64) (int64, error) {
 	short := pages(end) - o.node.charged
 	if err := o.charge(short); err != nil {
-		granted := o.tree.ledger.ChargeUpTo(short)
+		granted := o.tree.account.chargeUpTo(o.claim(short))
 		o.node.setCharged(o.node.charged+granted, false)
 		if o.node.charged <= offset {
 			return 0, errors.Join(err, o.recharge())
@@ -109,12 +118,17 @@ func (o *Object) chargeWrite(size, offset, end int64) (int64, error) {
 	return end - offset, nil
 }
 
-// charge takes bytes from the ledger for this node. The caller holds growth.
+// claim is what so many bytes more are to be charged as. The caller holds growth.
+func (o *Object) claim(bytes int64) claim {
+	return claim{uid: o.node.owner, Holding: Holding{Bytes: bytes}, exempt: o.exempt}
+}
+
+// charge charges bytes for this node: ENOSPC, EDQUOT. The caller holds growth.
 func (o *Object) charge(bytes int64) error {
 	if bytes <= 0 {
 		return nil
 	}
-	if err := o.tree.ledger.Charge(bytes, o.tree.patience()); err != nil {
+	if err := o.tree.account.charge(o.claim(bytes), o.tree.patience()); err != nil {
 		return err
 	}
 	o.node.setCharged(o.node.charged+bytes, false)
@@ -140,7 +154,7 @@ func (o *Object) recharge() error {
 	}
 	due := o.node.charged
 	if excess := due - max(pages(size), o.node.reservedEnd); excess > 0 {
-		o.tree.ledger.Refund(excess)
+		o.tree.account.refund(o.node.owner, Holding{Bytes: excess})
 		due -= excess
 	}
 	o.node.setCharged(due, true)
@@ -148,7 +162,7 @@ func (o *Object) recharge() error {
 	return nil
 }
 
-// Resize sets the size in bytes (not negative). Growing shows zeros. Under commit=strict ENOSPC when it does not fit.
+// Resize sets the size in bytes (not negative). Growing shows zeros. Under commit=strict ENOSPC or EDQUOT when it does not fit.
 func (o *Object) Resize(size int64) error {
 	o.node.growth.Lock()
 	defer o.node.growth.Unlock()
@@ -175,7 +189,7 @@ func (o *Object) Resize(size int64) error {
 	return errors.Join(err, o.recharge())
 }
 
-func (t *Tree) resize(id uint64, size int64, opening bool) error {
+func (t *Tree) resize(id uint64, size int64, opening, exempt bool) error {
 	object, err := t.Open(id, unix.O_RDWR) // to look at what lies past the end
 	if errors.Is(err, unix.EACCES) {
 		object, err = t.Open(id, unix.O_WRONLY)
@@ -184,6 +198,7 @@ func (t *Tree) resize(id uint64, size int64, opening bool) error {
 		return err
 	}
 	defer object.Close()
+	object.exempt = exempt
 	if opening {
 		return object.Truncate()
 	}

@@ -99,8 +99,9 @@ func (r *reclaiming) settleNames(node *Node, stat *unix.Stat_t) {
 	node.recordFlags()
 }
 
-// settleCharge makes a charge agree with the size again.
+// settleCharge makes a charge agree with the size and the owner again.
 func (t *Tree) settleCharge(node *Node, stat *unix.Stat_t) {
+	node.setOwner(stat.Uid)
 	node.setCharged(max(t.standingCharge(stat), node.reservedEnd), true)
 	crashpoint.Here("objects: a dead process's charge is settled")
 }

@@ -85,7 +85,7 @@ func (t *Tree) rename(from int, oldName string, to int, newName string, flags ui
 	move := func() error { return unix.Renameat2(from, oldName, to, newName, flags) }
 	if flags&unix.RENAME_WHITEOUT != 0 {
 		call := move
-		move = func() error { return t.caller.as(caller, call) }
+		move = func() error { return t.makeWhiteout(from, oldName, victim, caller, call) }
 	}
 	if err := move(); err != nil {
 		return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)

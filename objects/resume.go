@@ -3,7 +3,6 @@ package objects
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"shmfs/mmapcore"
 	"shmfs/mmapcore/crashpoint"
@@ -21,7 +20,7 @@ import (
 //
 // Errors: EUCLEAN for a record that makes no sense.
 func Resume(store *mmapcore.Store, ledger *Ledger, memory *record.Memory, keeper Keeper, kept map[uint64]int) (*Tree, error) {
-	tree := &Tree{store: store, ledger: ledger, keeper: keeper, nodes: make(map[uint64]*Node), caller: newCallerSwitch()}
+	tree := &Tree{store: store, ledger: ledger, account: newAccount(ledger), keeper: keeper, nodes: make(map[uint64]*Node), caller: newCallerSwitch()}
 	r := &reclaiming{tree: tree, kept: kept}
 	err := tree.resume(memory, r)
 	r.letGoOfRest()
@@ -51,7 +50,7 @@ func (t *Tree) resume(memory *record.Memory, r *reclaiming) error {
 		return fmt.Errorf("adopting the store's root: %w", err)
 	}
 	r.keepNameless()
-	return t.startLedger()
+	return t.startAccount()
 }
 
 // takeUpRoot makes the root known and, where it cannot be found by handle, holds it.
@@ -63,26 +62,6 @@ func (t *Tree) takeUpRoot() (err error) {
 		root.held, err = unix.Openat(t.store.Root(), ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	}
 	return err
-}
-
-// startLedger sets what is charged: what the nodes are, and of a store that was there before what nobody knows yet.
-func (t *Tree) startLedger() error {
-	if t.ledger == nil {
-		return nil
-	}
-	charged := int64(0)
-	for _, node := range t.nodes {
-		charged += node.charged
-	}
-	if t.store.Persistent() {
-		unknown, err := t.recount()
-		if err != nil {
-			return fmt.Errorf("counting what the store holds: %w", err)
-		}
-		charged += min(unknown, math.MaxInt64-charged)
-	}
-	t.ledger.Start(charged)
-	return nil
 }
 
 // Uncertain says whether a node's references may have been counted too high, by a process that died.
@@ -158,8 +137,8 @@ func (t *Tree) LookupMade(parent uint64, name string) (Entry, error) {
 	}
 	known := t.node(id) != nil
 	entry, err := t.Lookup(parent, name)
-	if err == nil && !known && t.ledger != nil && !t.store.Persistent() { // else it was counted with the rest of the store
-		t.ledger.Oblige(t.standingCharge(&entry.Stat))
+	if err == nil && !known && !t.store.Persistent() { // else it was counted with the rest of the store
+		t.account.oblige(entry.Stat.Uid, Holding{Bytes: t.standingCharge(&entry.Stat), Objects: 1})
 	}
 	return entry, err
 }

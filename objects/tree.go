@@ -20,8 +20,9 @@ import (
 type Tree struct {
 	store     *mmapcore.Store
 	ledger    *Ledger // nil under commit=lazy; immutable
-	rootInode uint64  // immutable
-	device    uint64  // the store's st_dev; immutable
+	account   *account
+	rootInode uint64 // immutable
+	device    uint64 // the store's st_dev; immutable
 	caller    callerSwitch
 	keeper    Keeper         // immutable
 	rows      *record.Table  // of nodes, in the record; immutable
@@ -34,8 +35,8 @@ type Tree struct {
 	nodes map[uint64]*Node // by id; guarded by mu
 }
 
-// New returns the tree over a store. With a ledger, sizes are charged to it when they are set (commit=strict), beginning with
-// what the store already holds; without one, memory is taken when it is touched (commit=lazy). The tree takes the store over.
+// New returns the tree over a store. With a ledger, sizes are charged to it when they are set (commit=strict), without one, memory
+// is taken when it is touched (commit=lazy). What the store already holds is charged to its owners. The tree takes the store over.
 func New(store *mmapcore.Store, ledger *Ledger) (*Tree, error) {
 	memory, err := record.Create("shmfs-tree")
 	if err != nil {

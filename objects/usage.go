@@ -3,7 +3,6 @@ package objects
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"shmfs/mmapcore"
@@ -42,22 +41,12 @@ func (t *Tree) standingCharge(stat *unix.Stat_t) int64 {
 	case unix.S_IFREG:
 		return pages(stat.Size)
 	case unix.S_IFLNK:
-		return pages(stat.Blocks * blockSize)
+		if stat.Size < shortestCharged { // its attributes may take blocks
+			return 0
+		}
+		return min(pages(stat.Blocks*blockSize), pageSize)
 	}
 	return 0
-}
-
-// recount adds up the standing charges of everything below the root that is no node, each inode once. Others may change the
-// directory of a store meanwhile: what they remove is not counted.
-func (t *Tree) recount() (int64, error) {
-	total := int64(0)
-	err := t.eachInode(func(_ int, _ string, stat *unix.Stat_t) error {
-		if t.nodes[t.nodeID(stat.Ino)] == nil {
-			total += min(t.standingCharge(stat), math.MaxInt64-total)
-		}
-		return nil
-	})
-	return total, err
 }
 
 // eachInode calls visit for everything below the root, each inode once, by one of its names in an open directory.
