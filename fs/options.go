@@ -41,6 +41,9 @@ type Options struct {
 	Size int64
 	// Inodes is the most files, directories and links there may be; 0 is no limit, as in tmpfs.
 	Inodes int64
+	// QuotaBytes and QuotaObjects are the most that each user may hold who has no limits of their own; 0 is no limit. Under
+	// commit=lazy QuotaBytes is 0.
+	QuotaBytes, QuotaObjects int64
 	// Mode is the permission bits of the root directory, at most 0o7777.
 	Mode uint32
 	// UID and GID own the root directory.
@@ -93,6 +96,10 @@ func (o Options) String() string {
 		"passthrough=" + choice(o.Passthrough, "auto", "off"),
 		choice(o.AllowOther, "allow_other", "noallow_other"),
 		"fsname=" + escapeValue(o.FSName),
+		"quota-objects=" + strconv.FormatInt(o.QuotaObjects, 10),
+	}
+	if o.Commit == Strict {
+		words = append(words, "quota-uid="+strconv.FormatInt(o.QuotaBytes, 10))
 	}
 	if o.Store == StoreTmpfs || o.Commit == Strict {
 		words = append(words, "size="+strconv.FormatInt(o.Size, 10))

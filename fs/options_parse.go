@@ -30,7 +30,7 @@ func ParseOptions(text string) (Options, error) {
 }
 
 // ParseRemount reads changes to a live mount on top of the options in force. What is not named stays as it is. Only size,
-// nr_inodes, huge, ro/rw and exec/noexec can change; another option may be named with the value that it has. The word
+// nr_inodes, quota-uid, quota-objects, huge, ro/rw and exec/noexec can change; another option may be named with the value that it has. The word
 // "remount" itself may stand in the list. Every error is an *OptionError.
 func ParseRemount(text string, current Options) (Options, error) {
 	options := current
@@ -49,8 +49,12 @@ func ParseRemount(text string, current Options) (Options, error) {
 	if err := current.contradiction(named); err != nil {
 		return Options{}, err
 	}
+	if err := options.quotaObstacle(); err != nil {
+		return Options{}, err
+	}
 	fixed := options
 	fixed.Size, fixed.Inodes, fixed.Huge = current.Size, current.Inodes, current.Huge
+	fixed.QuotaBytes, fixed.QuotaObjects = current.QuotaBytes, current.QuotaObjects
 	fixed.ReadOnly, fixed.NoExec = current.ReadOnly, current.NoExec
 	if fixed != current {
 		return Options{}, needsNewMount(words, current)
@@ -113,8 +117,8 @@ func (o Options) contradiction(named map[string]bool) error {
 	if o.RequirePassthrough && !o.Passthrough {
 		return &OptionError{Option: "require-passthrough", Problem: "it contradicts passthrough=off: give only one of them"}
 	}
-	if o.Store == StoreTmpfs {
-		return nil
+	if err := o.quotaObstacle(); err != nil || o.Store == StoreTmpfs {
+		return err
 	}
 	for _, name := range directoryKeeps {
 		if named[name] {
@@ -125,6 +129,15 @@ func (o Options) contradiction(named map[string]bool) error {
 		return &OptionError{Option: "size", Problem: "only commit=strict can limit a directory store: leave one of the two out"}
 	}
 	return nil
+}
+
+// quotaObstacle returns an error when nobody could hold users to the limits.
+func (o Options) quotaObstacle() error {
+	if o.QuotaBytes == 0 || o.Commit == Strict {
+		return nil
+	}
+	return &OptionError{Option: "quota-uid", Problem: "under commit=lazy objects grow without the daemon, so only commit=strict can limit what users hold: " +
+		"leave one of the two out, or limit the number of objects with quota-objects"}
 }
 
 // directoryKeeps are the options whose values a directory store brings along: its file system's, or its own root's.

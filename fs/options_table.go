@@ -13,6 +13,8 @@ type optionEntry struct {
 var optionTable = []optionEntry{
 	{name: "size", live: true, parse: parseSize, example: "1G"},
 	{name: "nr_inodes", live: true, parse: parseInodes, example: "100K"},
+	{name: "quota-uid", live: true, parse: parseQuotaBytes, example: "1G"},
+	{name: "quota-objects", live: true, parse: parseQuotaObjects, example: "10K"},
 	{name: "mode", parse: parseMode, example: "1777"},
 	{name: "uid", parse: parseUID, example: "1000"},
 	{name: "gid", parse: parseGID, example: "1000"},

@@ -33,6 +33,10 @@ func TestParseOptions(t *testing.T) {
 		{"nr_inodes=7", func(o *Options) { o.Inodes = 7 }},
 		{"nr_inodes=1k", func(o *Options) { o.Inodes = 1 << 10 }},
 		{"nr_inodes=2G", func(o *Options) { o.Inodes = 2 << 30 }},
+		{"quota-uid=0,quota-objects=0", func(*Options) {}},
+		{"quota-uid=64M,quota-objects=10k", func(o *Options) { o.QuotaBytes, o.QuotaObjects = 64<<20, 10<<10 }},
+		{"quota-uid=10%", func(o *Options) { o.QuotaBytes = share(10) }},
+		{"quota-uid=0,commit=lazy,quota-objects=5", func(o *Options) { o.Commit, o.QuotaObjects = Lazy, 5 }},
 		{"mode=700", func(o *Options) { o.Mode = 0o700 }},
 		{"mode=07777", func(o *Options) { o.Mode = 0o7777 }},
 		{"mode=0", func(o *Options) { o.Mode = 0 }},
@@ -113,6 +117,14 @@ func TestParseOptionsErrors(t *testing.T) {
 		{"nr_inodes=-1", `option "nr_inodes=-1": it cannot be negative`},
 		{"nr_inodes=50%", `option "nr_inodes=50%": it must be a whole number`},
 		{"nr_inodes=9007199254740992", `it is beyond the largest number`},
+		{"quota-uid=-1", `option "quota-uid=-1": it cannot be negative`},
+		{"quota-uid=1GB", `option "quota-uid=1GB": it must be a whole number`},
+		{"quota-uid", `option "quota-uid": it needs a value, such as quota-uid=1G`},
+		{"quota-uuid=1", `unknown option "quota-uuid": did you mean "quota-uid"?`},
+		{"quota-objects=10%", `option "quota-objects=10%": it must be a whole number`},
+		{"quota-objects=9007199254740992", `it is beyond the largest number`},
+		{"quota-uid=1G,commit=lazy", `option "quota-uid": under commit=lazy objects grow without the daemon`},
+		{"commit=lazy,store=/x,quota-uid=1", `option "quota-uid": under commit=lazy objects grow without the daemon`},
 		{"mode=8", `option "mode=8": it must be permission bits in octal`},
 		{"mode=10000", `option "mode=10000": it must be permission bits in octal`},
 		{"mode=-1", `it must be permission bits in octal`},
@@ -162,6 +174,7 @@ func TestParseRemount(t *testing.T) {
 		{"remount", func(*Options) {}},
 		{"remount,size=2G", func(o *Options) { o.Size = 2 << 30 }},
 		{"size=2G,remount,nr_inodes=5,huge=never", func(o *Options) { o.Size, o.Inodes, o.Huge = 2<<30, 5, "never" }},
+		{"quota-objects=9,quota-uid=0", func(o *Options) { o.QuotaObjects = 9 }},
 		{"ro,noexec", func(o *Options) { o.ReadOnly, o.NoExec = true, true }},
 		{"rw,exec,noatime,defaults,x-note=1", func(*Options) {}},
 		{"commit=strict,commit=lazy", func(*Options) {}},
@@ -175,6 +188,17 @@ func TestParseRemount(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("ParseRemount(%q)\n got %v, %v\nwant %v", c.text, got, err, want)
 		}
+	}
+}
+
+// What users may hold changes while mounted.
+func TestParseRemountOfQuotas(t *testing.T) {
+	current := must(t, "quota-uid=1M,quota-objects=5")
+	want := current
+	want.QuotaBytes, want.QuotaObjects = 2<<20, 0
+	got, err := ParseRemount("remount,quota-objects=0,quota-uid=2M", current)
+	if err != nil || got != want {
+		t.Errorf("got %v, %v\nwant %v", got, err, want)
 	}
 }
 
@@ -194,6 +218,8 @@ func TestParseRemountErrors(t *testing.T) {
 		{"sise=1G", `unknown option "sise": did you mean "size"?`},
 		{"size=-1", `option "size=-1": it cannot be negative`},
 		{"suid", `option "suid": set-user-ID programs`},
+		{"quota-uid=1G", `option "quota-uid": under commit=lazy objects grow without the daemon`},
+		{"quota-uid=1G,commit=strict", `option "commit=strict": ` + fixed},
 	}
 	inDirectory := must(t, "store=/srv/objects")
 	for _, name := range []string{"nr_inodes=5", "huge=never", "mode=700"} {
@@ -241,12 +267,12 @@ func TestDefaultOptionsAreTheCallersOwn(t *testing.T) {
 
 // Every field has to survive String and ParseOptions, also one that is added later.
 func TestStringNamesEveryField(t *testing.T) {
-	changes := must(t, "size=77,nr_inodes=78,mode=123,uid=79,gid=80,huge=never,ro,noexec,commit=lazy,passthrough=off,fsname=f")
+	changes := must(t, "size=77,nr_inodes=78,mode=123,uid=79,gid=80,huge=never,ro,noexec,commit=lazy,passthrough=off,fsname=f,quota-objects=81")
 	changes.AllowOther = !DefaultOptions().AllowOther
 	before, after := reflect.ValueOf(DefaultOptions()), reflect.ValueOf(changes)
 	for i := range before.NumField() {
 		name := before.Type().Field(i).Name
-		if name == "RequirePassthrough" || name == "Store" { // contradict others, and have their own cases
+		if name == "RequirePassthrough" || name == "Store" || name == "QuotaBytes" { // contradict others, and have their own cases
 			continue
 		}
 		if before.Field(i).Equal(after.Field(i)) {
@@ -256,6 +282,8 @@ func TestStringNamesEveryField(t *testing.T) {
 	requireRoundTrip(t, changes)
 	requireRoundTrip(t, must(t, "require-passthrough"))
 	requireRoundTrip(t, must(t, "store=/s,size=77"))
+	requireRoundTrip(t, must(t, "quota-uid=77"))
+	requireRoundTrip(t, must(t, "store=/s,quota-uid=77,quota-objects=78"))
 	requireRoundTrip(t, must(t, "store=/s,commit=lazy"))
 }
 

@@ -27,22 +27,40 @@ var (
 )
 
 func parseSize(o *Options, value string) error {
-	number, percent := strings.CutSuffix(value, "%")
-	if !percent {
-		size, err := parseNumber(value)
-		return setOption(&o.Size, size, "size", value, err)
-	}
-	size, err := parseShare(number)
+	size, err := parseBytes(value)
 	return setOption(&o.Size, size, "size", value, err)
 }
 
 func parseInodes(o *Options, value string) error {
-	// tmpfs accounts every inode as 1 KiB and takes no count that would overflow in bytes.
-	inodes, err := parseNumber(value)
-	if err == nil && inodes > math.MaxInt64>>10 {
+	inodes, err := parseCount(value)
+	return setOption(&o.Inodes, inodes, "nr_inodes", value, err)
+}
+
+func parseQuotaBytes(o *Options, value string) error {
+	size, err := parseBytes(value)
+	return setOption(&o.QuotaBytes, size, "quota-uid", value, err)
+}
+
+func parseQuotaObjects(o *Options, value string) error {
+	objects, err := parseCount(value)
+	return setOption(&o.QuotaObjects, objects, "quota-objects", value, err)
+}
+
+// parseBytes reads a size, or a percentage of physical memory.
+func parseBytes(text string) (int64, error) {
+	if number, percent := strings.CutSuffix(text, "%"); percent {
+		return parseShare(number)
+	}
+	return parseNumber(text)
+}
+
+// parseCount reads a number of inodes. tmpfs accounts every inode as 1 KiB and takes no count that would overflow in bytes.
+func parseCount(text string) (int64, error) {
+	count, err := parseNumber(text)
+	if err == nil && count > math.MaxInt64>>10 {
 		err = errOverflow
 	}
-	return setOption(&o.Inodes, inodes, "nr_inodes", value, err)
+	return count, err
 }
 
 // parseNumber reads a whole number with an optional binary unit, in upper or lower case.
