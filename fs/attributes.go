@@ -18,6 +18,7 @@ func (f *Filesystem) getattr(r *fuse.GetattrRequest) {
 
 func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 	change := changeOf(r)
+	change.Exempt = exempt(r)
 	change.Opening = f.truncatesAtOpen(r)
 	if change.Opening && f.isTextSemaphore(uint64(r.Node)) {
 		change.Size, change.Opening = nil, false // that is how a shell opens what it writes to
@@ -30,7 +31,7 @@ func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 	}
 	if change.Size != nil && r.Valid.Handle() {
 		// The handle's right to write was checked at its open, and may be more than the mode allows now.
-		if done, err := f.resizeByHandle(uint64(r.Handle), *change.Size); err != nil {
+		if done, err := f.resizeByHandle(r, *change.Size); err != nil {
 			f.fail(r, err)
 			return
 		} else if done {
@@ -69,12 +70,12 @@ func (f *Filesystem) clearTail(node uint64, size int64) error {
 	return err
 }
 
-func (f *Filesystem) resizeByHandle(id uint64, size int64) (done bool, err error) {
-	handle, err := f.handles.file(id)
+func (f *Filesystem) resizeByHandle(r *fuse.SetattrRequest, size int64) (done bool, err error) {
+	handle, err := f.handles.file(uint64(r.Handle))
 	if err != nil || !handle.opened.writable() {
 		return false, err
 	}
-	return true, handle.opened.object.Resize(size)
+	return true, objectFor(r, handle.opened).Resize(size)
 }
 
 func changeOf(r *fuse.SetattrRequest) objects.Change {
@@ -116,7 +117,7 @@ func timeOf(set, now bool, at time.Time) *unix.Timespec {
 }
 
 func (f *Filesystem) statfs(r *fuse.StatfsRequest) {
-	figures, err := f.tree.Usage()
+	figures, err := f.tree.UsageFor(r.Uid)
 	if err != nil {
 		f.fail(r, err)
 		return

@@ -20,6 +20,7 @@ const (
 	controlOptions = "options" // every option in force; writing it remounts
 	controlPID     = "pid"     // the supervisor's process id
 	controlReload  = "reload"  // what became of the last reloads; writing a text to name it by asks for one
+	controlQuota   = "quota"   // users who have limits of their own, a line each; writing one sets them
 
 	trustedControl = "trusted.shmfs."
 	userControl    = "user.shmfs."
@@ -50,6 +51,8 @@ func (f *Filesystem) readControl(r *fuse.GetxattrRequest) (value []byte, handled
 		return []byte(strconv.Itoa(f.supervisor.Process())), true, nil
 	case f.control + controlReload:
 		return []byte(f.supervisor.Outcome()), true, nil
+	case f.control + controlQuota:
+		return f.quotasText(), true, nil
 	}
 	return nil, false, nil
 }
@@ -69,6 +72,11 @@ func (f *Filesystem) writeControl(r *fuse.SetxattrRequest) (handled bool, err er
 			return true, err
 		}
 		return true, f.supervisor.Reload(string(r.Xattr))
+	case f.control + controlQuota:
+		if err := f.mayControl(r.Uid); err != nil {
+			return true, err
+		}
+		return true, f.setQuota(string(r.Xattr))
 	case f.control + controlPID:
 		return true, fmt.Errorf("%s cannot be set: %w", r.Name, unix.EPERM)
 	}
@@ -104,6 +112,7 @@ func (f *Filesystem) applyRemount(text string) error {
 	if err := known.store(f.state.facts); err != nil {
 		f.log.Error("remounted, but not for the next worker", "options", changed.String(), "error", err)
 	}
+	f.tree.SetQuota(changed.everybodysQuota())
 	f.options.Store(&changed)
 	f.log.Info("remounted", "options", changed.String())
 	return nil

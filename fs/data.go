@@ -91,7 +91,7 @@ func (f *Filesystem) write(r *fuse.WriteRequest) {
 
 // writeAt writes, and tells if that made the file longer.
 func (f *Filesystem) writeAt(r *fuse.WriteRequest, handle *handle) (int, error) {
-	object := handle.opened.object
+	object := objectFor(r, handle.opened)
 	if f.journal.Pass() {
 		return object.WriteAt(r.Data, r.Offset)
 	}
@@ -128,7 +128,7 @@ func (f *Filesystem) allocate(r *fuse.FAllocateRequest) {
 		err = f.clearTail(handle.node, int64(r.Offset+r.Length))
 	}
 	if err == nil {
-		err = handle.opened.object.Allocate(uint32(r.Mode), int64(r.Offset), int64(r.Length))
+		err = objectFor(r, handle.opened).Allocate(uint32(r.Mode), int64(r.Offset), int64(r.Length))
 	}
 	if err == nil && r.Uid != 0 { // no flag of the request says whether the caller may keep them
 		err = f.tree.DropPrivileges(handle.node, *writerOf(r))

@@ -103,7 +103,13 @@ func (f *Filesystem) wasRenamed(what *attempt) bool {
 		return true
 	}
 	node, err := f.tree.Peek(what.newParent, what.newName)
-	return err == nil && node == what.node
+	if err != nil || node != what.node {
+		return false
+	}
+	if whiteout, err := f.tree.LookupMade(what.parent, what.name); err == nil { // or what was exchanged
+		f.tree.Forget(whiteout.ID, 1)
+	}
+	return true
 }
 
 // wasInitialised says whether a semaphore has its name. If not, what was written to it is taken back.

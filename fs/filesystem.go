@@ -50,6 +50,7 @@ type Filesystem struct {
 	meter      *meter.Meter         // immutable
 	metrics    *prometheus.Registry // immutable
 	askers     askers
+	quotas     quotas
 	census     census
 	orphans    orphans
 

@@ -40,6 +40,7 @@ func init() { // it refers to functions that refer to it
 		{"metrics", (*Filesystem).metricsText},
 		{"handles", (*Filesystem).handlesText},
 		{"maps", (*Filesystem).mapsText},
+		{"quota", (*Filesystem).quotaTable},
 	}
 }
 

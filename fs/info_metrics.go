@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"strconv"
 	"time"
 
 	"shmfs/fs/meter"
@@ -42,6 +43,10 @@ var (
 	limitMetric    = describe("limit_bytes", "The limit of charged bytes; 0: none.")
 	inodesUsed     = describe("inodes", "Inodes in use.")
 	inodesLimit    = describe("limit_inodes", "The limit of inodes; 0: none.")
+	userCharged    = describe("user_charged_bytes", "Bytes that count against a user's limit.", "uid")
+	userObjects    = describe("user_objects", "Inodes of a user.", "uid")
+	userLimit      = describe("user_limit_bytes", "The limit of a user's charged bytes; 0: none.", "uid")
+	userMost       = describe("user_limit_objects", "The limit of a user's inodes; 0: none.", "uid")
 	handlesMetric  = describe("open_handles", "Open files and directories.")
 	nodesMetric    = describe("nodes", "Inodes that the kernel or the daemon knows.")
 	restartsMetric = describe("worker_restarts_total", "How often a process that served the mount has died and another went on.")
@@ -55,7 +60,8 @@ var (
 func (c mountCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, one := range []*prometheus.Desc{
 		infoMetric, uptimeMetric, objectsMetric, directories, semaphoreCount, chargedMetric, residentMetric, limitMetric, inodesUsed,
-		inodesLimit, handlesMetric, nodesMetric, restartsMetric, eventReaders, eventsMetric, eventsDropped, collectFailed,
+		inodesLimit, userCharged, userObjects, userLimit, userMost, handlesMetric, nodesMetric, restartsMetric, eventReaders, eventsMetric,
+		eventsDropped, collectFailed,
 	} {
 		to <- one
 	}
@@ -79,6 +85,13 @@ func (c mountCollector) Collect(to chan<- prometheus.Metric) {
 	counter(restartsMetric, f.supervisor.Restarts())
 	counter(eventsMetric, f.journal.Published())
 	counter(eventsDropped, f.journal.Dropped())
+	for _, user := range f.tree.Users() {
+		uid := strconv.FormatUint(uint64(user.UID), 10)
+		gauge(userCharged, float64(user.Held.Bytes), uid)
+		gauge(userObjects, float64(user.Held.Objects), uid)
+		gauge(userLimit, float64(user.Limit.Bytes), uid)
+		gauge(userMost, float64(user.Limit.Objects), uid)
+	}
 	counted, err := f.countAll()
 	usage, usageErr := f.tree.Usage()
 	if err != nil || usageErr != nil {

@@ -59,7 +59,7 @@ func (f *Filesystem) usersText(asker) ([]byte, error) {
 		text.Add(userName(uid))
 		text.AddInt(holdings[uid].bytes)
 		text.AddInt(int64(holdings[uid].objects))
-		text.Add("")
+		addLimit(text, f.tree.User(uid).Limit.Bytes)
 	}
 	return text.Text(), nil
 }

@@ -14,6 +14,7 @@ import (
 type state struct {
 	memory *record.Memory
 	facts  *record.Blob
+	quotas *record.Blob // see takeUpQuotas
 
 	handles    *record.Table // see handleRow
 	openings   *record.Table // see openingRow
@@ -67,6 +68,9 @@ func openState(memory *record.Memory) (*state, error) {
 	s := &state{memory: memory}
 	var err error
 	if s.facts, err = memory.Blob(factsBlob); err != nil {
+		return nil, err
+	}
+	if s.quotas, err = memory.Blob("quotas"); err != nil {
 		return nil, err
 	}
 	for _, table := range []struct {

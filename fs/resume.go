@@ -13,6 +13,9 @@ import (
 // takeUp makes known what the process that served before has left. Nobody is served yet.
 func (f *Filesystem) takeUp() error {
 	starts := f.state.next(numberStarts)
+	if err := f.takeUpQuotas(); err != nil {
+		f.log.Error("limits of users are lost", "reason", err)
+	}
 	f.takeUpSemaphores()
 	if starts > 1 {
 		if err := f.closeUnrecorded(); err != nil {

@@ -190,7 +190,7 @@ func (f *Filesystem) initialise(r fuse.Request, handle *handle, data []byte, off
 	}
 	what := attempt{kind: attemptInitialise, node: handle.node, result: uint64(used)}
 	_, _, err = f.once(r, what, func() (uint64, error) {
-		if _, err := handle.opened.object.WriteAt(image, 0); err != nil {
+		if _, err := objectFor(r, handle.opened).WriteAt(image, 0); err != nil {
 			return 0, err
 		}
 		crashpoint.Here("fs: the memory of a semaphore is initialised")

@@ -94,9 +94,13 @@ func (f *Filesystem) tellResized(request fuse.Request, node uint64, size int64) 
 	}
 }
 
-// tellFull tells of what did not fit.
+// tellFull tells of what did not fit, into the mount or into what a user may hold.
 func (f *Filesystem) tellFull(request fuse.Request, errno unix.Errno) {
-	if errno != unix.ENOSPC || f.journal.Pass() {
+	kind := journal.NoSpace
+	if errno == unix.EDQUOT {
+		kind = journal.Quota
+	}
+	if errno != unix.ENOSPC && errno != unix.EDQUOT || f.journal.Pass() {
 		return
 	}
 	var wanted int64
@@ -108,7 +112,7 @@ func (f *Filesystem) tellFull(request fuse.Request, errno unix.Errno) {
 	case *fuse.FAllocateRequest:
 		wanted = int64(r.Length)
 	}
-	f.tellNode(request, journal.NoSpace, uint64(request.Hdr().Node), journal.Event{Wanted: wanted})
+	f.tellNode(request, kind, uint64(request.Hdr().Node), journal.Event{Wanted: wanted})
 }
 
 // count returns how many handles a file has.
