@@ -36,14 +36,17 @@ func TestUsageErrors(t *testing.T) {
 	for _, line := range []string{
 		"ls --what", "stat", "stat a b", "who a b", "create -s 1 a b", "create a", "create -s", "create -s 1X a", "create -s 1 -m 9 a",
 		"create -s 1 .shmfs", "truncate a", "truncate -s x a", "rm", "rm a /", "dump", "dump --offset -1 a", "dump --interval x a", "load", "cat",
-		"watch a", "stats a", "gc", "gc --dry-run --force", "gc --dry-run --older x", "ls .shmfs/objects", "doctor a", "version a",
+		"watch a", "stats a", "gc", "gc --dry-run --force", "gc --dry-run --older x", "ls .shmfs/objects", "doctor a", "version a", "quota", "quota st", "quota set 1000", "quota set --size 1", "quota set --size 1X 1000",
+		"quota set --objects -1 1000", "quota set --size 1 1000 1001", "quota set --size 1 0", "quota set --size 1 root",
+		"quota set --size 1 4294967295", "quota set --size 1 no-such-user", "quota get 1 2", "quota ls 1",
 	} {
 		output, err := execute(strings.Fields(line)...)
 		if codeOf(err) != exitUsage || strings.Contains(errorLine(err), "\n") || output != "" {
 			t.Errorf("%s ends with %d, %v, and prints %q", line, codeOf(err), err, output)
 		}
 	}
-	for _, line := range []string{"ls", "stat a", "who", "create -s 1 a", "truncate -s 1 a", "rm a", "dump a", "cat a", "watch", "stats", "gc -n"} {
+	for _, line := range []string{"ls", "stat a", "who", "create -s 1 a", "truncate -s 1 a", "rm a", "dump a", "cat a", "watch", "stats", "gc -n",
+		"quota ls", "quota get", "quota get 1000", "quota set 1000 -s 1K -n none"} {
 		if _, err := execute(strings.Fields(line)...); codeOf(err) != exitNotMounted {
 			t.Errorf("%s where nothing is mounted ends with %d, %v", line, codeOf(err), err)
 		}

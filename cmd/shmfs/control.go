@@ -14,6 +14,7 @@ import (
 const (
 	controlOptions = "options"
 	controlProcess = "pid"
+	controlQuota   = "quota"
 )
 
 var controlClasses = []string{"trusted.shmfs.", "user.shmfs."}
@@ -42,6 +43,23 @@ func readAttribute(path, name string) (string, error) {
 		}
 		return string(value[:length]), nil
 	})
+}
+
+// writeControl sets an attribute of a live mount, by its full name. The kernel lets nobody set one of a read-only mount.
+func writeControl(found mountpoint, name, value string, readOnly bool) error {
+	set := func(path string) error {
+		_, err := within(func() (struct{}, error) {
+			return struct{}{}, unix.Setxattr(path, name, []byte(value), 0)
+		})
+		return err
+	}
+	if !readOnly {
+		return set(found.path)
+	}
+	if os.Geteuid() != 0 {
+		return unix.EROFS
+	}
+	return throughWritableCopy(found, set)
 }
 
 // daemonOf returns the process that serves a live mount.

@@ -44,8 +44,8 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return failure(exitUsage, "%w: see %s --help", err, command.CommandPath())
 	})
-	root.AddCommand(newMountCommand(), newUmountCommand(), newSemCommand(), newTopCommand(), newVersionCommand(), newDetachCommand(),
-		newWorkerCommand(), newSupervisorCommand(), newReloadCommand(),
+	root.AddCommand(newMountCommand(), newUmountCommand(), newSemCommand(), newQuotaCommand(), newTopCommand(), newVersionCommand(),
+		newDetachCommand(), newWorkerCommand(), newSupervisorCommand(), newReloadCommand(),
 		newExitCodesTopic())
 	root.AddCommand(inspectCommands()...)
 	addCompletion(root)

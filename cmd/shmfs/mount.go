@@ -18,6 +18,10 @@ Options of -o, separated by commas (in a value, \, is a comma):
                        machine's memory; 0 is no limit (default 50%)
   nr_inodes=N          most files and directories, with K, M or G; 0 is no limit (default: one for every
                        page of half the memory)
+  quota-uid=SIZE       most bytes that each user may hold, as size= takes them; 0 is no limit (default).
+                       It needs commit=strict; root is exempt, and single users can have limits of their
+                       own (shmfs quota)
+  quota-objects=N      most objects that each user may hold; 0 is no limit (default)
   mode=OCTAL           permissions of the mount's root (default 1777)
   uid=USER gid=GROUP   owner of the mount's root, by name or number (default: who mounts)
   huge=WHEN            huge pages: never, always, within_size or advise (default advise)
@@ -28,7 +32,8 @@ Options of -o, separated by commas (in a value, \, is a comma):
   require-passthrough  fail rather than do without passthrough
   allow_other          let other users in (default for root; noallow_other keeps them out)
   fsname=NAME          source shown in the mount table (default shmfs)
-  remount              change size, nr_inodes, huge, ro/rw or noexec/exec of the shmfs mounted there
+  remount              change size, nr_inodes, quota-uid, quota-objects, huge, ro/rw or noexec/exec of the
+                       shmfs mounted there
 
 The log goes to --log-file; else, with -f, to standard error; else to the system's log (/dev/log) if the
 machine has one. SIGTERM and SIGINT unmount. While files are in use the mount then leaves its path at once

@@ -82,7 +82,10 @@ func (o object) refusal(err error) error {
 	case errors.Is(err, unix.EROFS):
 		return failure(exitFailure, "the shmfs on %s is mounted read-only: have it remounted with shmfs mount -o remount,rw %s",
 			o.mount, o.mount)
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case errors.Is(err, unix.EDQUOT):
+		return failure(exitFailure, "object %q: %w: its owner has reached a limit (see shmfs quota get): remove objects (see "+
+			"shmfs gc --dry-run), or have the limit raised with shmfs quota set", o.name, err)
+	case errors.Is(err, unix.ENOSPC):
 		return failure(exitFailure, "object %q: %w: remove objects (see shmfs gc --dry-run), or give the mount a larger size "+
 			"(shmfs mount -o remount,size=SIZE %s)", o.name, err, o.mount)
 	case errors.Is(err, unix.EFBIG):

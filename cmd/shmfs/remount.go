@@ -92,21 +92,9 @@ func (c *change) apply() error {
 	return nil
 }
 
-// tell sets the daemon's options. The kernel lets nobody set an attribute of a read-only mount.
+// tell sets the daemon's options.
 func (c *change) tell(options fs.Options) error {
-	set := func(path string) error {
-		_, err := within(func() (struct{}, error) {
-			return struct{}{}, unix.Setxattr(path, c.attribute, []byte(options.String()), 0)
-		})
-		return err
-	}
-	if !c.current.ReadOnly {
-		return set(c.found.path)
-	}
-	if os.Geteuid() != 0 {
-		return unix.EROFS
-	}
-	return throughWritableCopy(c.found, set)
+	return writeControl(c.found, c.attribute, options.String(), c.current.ReadOnly)
 }
 
 // setFlags has the kernel enforce ro and noexec, and keeps every other flag of the mount.

@@ -28,7 +28,10 @@ func (s semaphore) refusal(err error) error {
 	case errors.Is(err, unix.EINVAL):
 		return failure(exitFailure, "the file of semaphore %q is no valid semaphore: see what is wrong with shmfs sem get --all %s",
 			s.name, shellName(s.name))
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case errors.Is(err, unix.EDQUOT):
+		return failure(exitFailure, "semaphore %q: %w: its owner has reached a limit (see shmfs quota get): remove objects, or have "+
+			"the limit raised with shmfs quota set", s.name, err)
+	case errors.Is(err, unix.ENOSPC):
 		return failure(exitFailure, "semaphore %q: %w: remove objects, or give the mount a larger size "+
 			"(shmfs mount -o remount,size=SIZE %s)", s.name, err, s.mount)
 	case errors.Is(err, unix.ENOTCONN), errors.Is(err, unix.ECONNABORTED), errors.Is(err, unix.ENODEV):

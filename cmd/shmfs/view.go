@@ -26,9 +26,9 @@ const (
 
 // fieldKinds are the kinds of the columns that are no texts.
 var fieldKinds = map[string]fieldKind{
-	"SIZE": sizeKind, "CHARGED": sizeKind, "RESIDENT": sizeKind, "MAPPED": sizeKind,
+	"SIZE": sizeKind, "BYTES": sizeKind, "BYTES-LIMIT": sizeKind, "CHARGED": sizeKind, "RESIDENT": sizeKind, "MAPPED": sizeKind,
 	"UID": numberKind, "GID": numberKind, "LINKS": numberKind, "OPENS": numberKind, "INODE": numberKind,
-	"PID": numberKind, "CREATOR-PID": numberKind, "OPEN": numberKind, "RANGES": numberKind,
+	"OBJECTS": numberKind, "OBJECTS-LIMIT": numberKind, "PID": numberKind, "CREATOR-PID": numberKind, "OPEN": numberKind, "RANGES": numberKind,
 	"MODIFIED": timeKind, "SINCE": timeKind, "CREATED": timeKind,
 	"AGE": ageKind,
 }
