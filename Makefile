@@ -48,7 +48,7 @@ unit: ## unit tests under the race detector, and those that stop at crash points
 
 # The daemon under test has the race detector too, except where time is measured or a static binary is the subject. One
 # package at a time: each mounts, fills memory and kills daemons of its own.
-RACED := ./test/integration/conformance ./test/integration/differential ./test/integration/clients ./test/integration/semaphores ./test/integration/inspection
+RACED := ./test/integration/conformance ./test/integration/differential ./test/integration/clients ./test/integration/semaphores ./test/integration/inspection ./test/integration/quota
 # What is measured in MEASURED is measured with the plain daemon as well.
 MEASURED := TestCrowd|TestHoldersAreKilled|TestWaitingTakesNoTime
 PLAIN := ./test/integration/lifecycle ./test/integration/security ./test/integration/programs ./test/integration/semcli ./test/integration/inspectcli ./test/integration/top ./test/integration/inspectcost ./test/integration/faults ./test/integration/demo ./test/integration/bench

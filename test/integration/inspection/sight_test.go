@@ -82,7 +82,7 @@ func TestWhoSeesWhat(t *testing.T) {
 			if secret := slices.Contains(names, "private/secret"); secret != (user != ben) || !slices.Contains(names, "private") {
 				t.Errorf("user %d sees %q", user, names)
 			}
-			for _, file := range []string{"users", "stats", "metrics", "config", "version", "semaphores"} {
+			for _, file := range []string{"users", "quota", "stats", "metrics", "config", "version", "semaphores"} {
 				if textFor(t, user, mount, file) == "" {
 					t.Errorf("user %d sees nothing in %s", user, file)
 				}

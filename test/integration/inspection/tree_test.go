@@ -11,7 +11,7 @@ import (
 )
 
 // files are those right below .shmfs.
-var files = []string{"config", "events", "handles", "maps", "metrics", "objects", "semaphores", "stats", "users", "version"}
+var files = []string{"config", "events", "handles", "maps", "metrics", "objects", "quota", "semaphores", "stats", "users", "version"}
 
 // TestTreeIsThere looks at the tree of a mount with nothing in it, and with something.
 func TestTreeIsThere(t *testing.T) {
@@ -178,7 +178,7 @@ func TestOneOpenShowsOneState(t *testing.T) {
 		for i := range 300 {
 			create(t, filepath.Join(mount, "object-"+string(rune('a'+i%26))+strings.Repeat("x", i/26)), "x")
 		}
-		for _, name := range []string{"objects", "stats", "users", "semaphores", "handles", "maps", "metrics", "config", "object/object-a"} {
+		for _, name := range []string{"objects", "stats", "users", "quota", "semaphores", "handles", "maps", "metrics", "config", "object/object-a"} {
 			descriptor := open(t, info(mount, name), unix.O_RDONLY)
 			first := pieces(t, descriptor, 1000)
 			create(t, filepath.Join(mount, "more-"+filepath.Base(name)), "more")

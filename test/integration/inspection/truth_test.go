@@ -63,6 +63,7 @@ func TestTruth(t *testing.T) {
 		real.compareHandles(t)
 		real.compareStats(t)
 		real.compareUsers(t)
+		real.compareQuota(t)
 		real.compareObjects(t)
 		real.compareMaps(t)
 		real.compareSemaphores(t)
