@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,6 +26,8 @@ var deeds = []deed{
 	{"set a quota", func(c *crashing) {
 		c.command("quota", "set", fmt.Sprint(firstUser+1), "--size", fmt.Sprintf("%dM", 512+c.choose(512)), "--mount", c.daemon.place)
 	}},
+	{"give a file away", func(c *crashing) { c.attempt(c.giveAway) }},
+	{"leave a whiteout", func(c *crashing) { c.attempt(c.leaveWhiteout) }},
 	{"read events", (*crashing).readEvents},
 	{"mount and unmount another", (*crashing).mountAnother},
 }
@@ -55,6 +58,19 @@ func (c *crashing) readEvents() {
 	_, _ = unix.Poll(polled, 100)
 	_, _ = unix.Read(descriptor, make([]byte, 64<<10))
 	_ = unix.Close(descriptor)
+}
+
+// giveAway makes a file another user's, which moves what it is charged.
+func (c *crashing) giveAway() error {
+	path := filepath.Join(c.daemon.place, "given-away")
+	return errors.Join(os.WriteFile(path, []byte("a gift"), 0o644), os.Chown(path, firstUser, -1), os.Chown(path, firstUser+1, -1), os.Remove(path))
+}
+
+// leaveWhiteout renames a file as overlay file systems do.
+func (c *crashing) leaveWhiteout() error {
+	from, to := filepath.Join(c.daemon.place, "moved"), filepath.Join(c.daemon.place, "moved-away")
+	return errors.Join(os.WriteFile(from, nil, 0o644), unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_WHITEOUT),
+		os.Remove(from), os.Remove(to))
 }
 
 // mountAnother mounts and unmounts, elsewhere, a daemon that dies at the same points.
