@@ -146,6 +146,9 @@ func (w *crashWorld) picture() string {
 	})
 	used, _, _ := w.f.tree.Charged()
 	lines = append(lines, fmt.Sprintf("%d bytes, %d handles, %d openings", used, len(w.f.handles.all()), len(w.f.openings.byNode)))
+	for _, user := range w.f.tree.Users() {
+		lines = append(lines, fmt.Sprintf("user %+v", user))
+	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
@@ -174,6 +177,11 @@ func (w *crashWorld) finish() {
 	}
 	if used, _, _ := w.f.tree.Charged(); used != 0 || w.f.tree.Known() != 1 {
 		w.t.Errorf("%d bytes are charged, %d nodes known", used, w.f.tree.Known())
+	}
+	for _, user := range w.f.tree.Users() {
+		if user.Held != (objects.Holding{}) {
+			w.t.Errorf("there is charged %+v", user)
+		}
 	}
 	if len(w.keeper.held) > 0 {
 		w.t.Errorf("%d inodes are kept", len(w.keeper.held))

@@ -12,6 +12,7 @@ import (
 
 func newCrashWorld(t *testing.T) *crashWorld {
 	w := &crashWorld{mortal: newMortal(t), nodes: map[string]uint64{}, handles: map[string]uint64{}}
+	w.must("limiting", message{opcode: opSetxattr, node: 1, body: append(words(14, 0, 0, 0), zeroEnded(w.f.control+controlQuota, "1001 objects=1")...)})
 	w.makeFile("file", "hello")
 	w.makeFile("other", "other text")
 	w.make("directory", message{opcode: opMkdir, node: 1, body: append(words(0o777, 0), zeroEnded("directory")...)})
@@ -57,6 +58,15 @@ func sizeOf(name string, size uint64) func(*crashWorld) message {
 		body := make([]byte, 88)
 		le.PutUint32(body, 1<<3)
 		le.PutUint64(body[16:], size)
+		return message{opcode: opSetattr, node: w.nodes[name], body: body}
+	}
+}
+
+func givenTo(name string, uid uint32) func(*crashWorld) message {
+	return func(w *crashWorld) message {
+		body := make([]byte, 88)
+		le.PutUint32(body, 1<<1)
+		le.PutUint32(body[76:], uid)
 		return message{opcode: opSetattr, node: w.nodes[name], body: body}
 	}
 }
@@ -156,8 +166,13 @@ var crashRequests = map[string]crashRequest{
 	"SETATTR size":          {sizeOf("file", 7000), false, -1},
 	"SETATTR size of a sem": {sizeOf("sem.new", 32), false, -1},
 	"SETATTR size to 0":     {sizeOf("other", 0), false, -1},
-	"LOOKUP":                {named(opLookup, "file"), true, -1},
-	"LOOKUP sem":            {named(opLookup, "sem.a"), true, -1},
+	"SETATTR owner":         {givenTo("other", 1000), false, -1},
+	"SETATTR owner to root": {givenTo("file", 0), false, -1},
+	"SETXATTR quota": {func(w *crashWorld) message {
+		return message{opcode: opSetxattr, node: 1, body: append(words(17, 0, 0, 0), zeroEnded(w.f.control+controlQuota, "1000 bytes=65536\n")...)}
+	}, false, -1},
+	"LOOKUP":     {named(opLookup, "file"), true, -1},
+	"LOOKUP sem": {named(opLookup, "sem.a"), true, -1},
 	"FALLOCATE": {func(w *crashWorld) message {
 		body := le.AppendUint64(nil, w.handles["file"])
 		body = le.AppendUint64(body, 0)
