@@ -117,6 +117,23 @@ func (w *crashWorld) makeFile(name string, text string) {
 	}
 }
 
+// command is the request that operates a semaphore.
+func (w *crashWorld) command(text string) message {
+	return message{opcode: opWrite, node: w.nodes["sem.a"], body: writeBody(w.handles["sem.a"], 0, []byte(text+"\n"))}
+}
+
+// valueOf is what a semaphore's memory begins with: the value, and who waits.
+func (w *crashWorld) valueOf(node uint64) []byte {
+	object, err := w.f.tree.Open(node, unix.O_RDONLY)
+	if err != nil {
+		return fmt.Append(nil, err)
+	}
+	defer object.Close()
+	words := make([]byte, 8)
+	n, _ := object.ReadAt(words, 0)
+	return words[:n]
+}
+
 // picture describes what clients can see, but for times.
 func (w *crashWorld) picture() string {
 	labels := map[uint64]string{}
@@ -133,6 +150,9 @@ func (w *crashWorld) picture() string {
 			names, err := w.f.tree.Listxattr(found.Stat.Ino)
 			if err == nil {
 				line += fmt.Sprintf(" %d bytes %q", found.Stat.Size, names)
+			}
+			if strings.HasPrefix(found.Path, "sem.") {
+				line += fmt.Sprintf(" value %x", w.valueOf(found.Stat.Ino))
 			}
 		}
 		lines = append(lines, fmt.Sprintf("%s %o %d", line, found.Stat.Mode, found.Stat.Nlink))

@@ -157,6 +157,16 @@ var crashRequests = map[string]crashRequest{
 	"RELEASE of a new sem": {func(w *crashWorld) message {
 		return message{opcode: opRelease, node: w.nodes["sem.new"], body: append(le.AppendUint64(nil, w.handles["sem.new"]), make([]byte, 16)...)}
 	}, false, -1},
+	"RELEASE of a sem that is held": {func(w *crashWorld) message {
+		w.must("acquiring", w.command("acquire 2"))
+		return message{opcode: opRelease, node: w.nodes["sem.a"], body: append(le.AppendUint64(nil, w.handles["sem.a"]), make([]byte, 16)...)}
+	}, false, -1},
+	"WRITE acquire": {func(w *crashWorld) message { return w.command("acquire 2") }, false, -1},
+	"WRITE release": {func(w *crashWorld) message {
+		w.must("acquiring", w.command("acquire 2"))
+		return w.command("release")
+	}, false, -1},
+	"WRITE several commands": {func(w *crashWorld) message { return w.command("post 2\nwait\nacquire\npost") }, false, -1},
 	"WRITE": {func(w *crashWorld) message {
 		return message{opcode: opWrite, node: w.nodes["file"], body: writeBody(w.handles["file"], 0, make([]byte, 9000))}
 	}, false, -1},

@@ -38,14 +38,16 @@ func (h *handle) reader() *objects.Object {
 type handleTable struct {
 	state *state // immutable
 
-	mu   sync.RWMutex
-	next uint64             // guarded by mu
-	byID map[uint64]*handle // guarded by mu
+	mu      sync.RWMutex
+	next    uint64             // guarded by mu
+	byID    map[uint64]*handle // guarded by mu
+	closing map[uint64]*handle // that were taken and have a row still; guarded by mu
 }
 
 // init begins behind the ids that were given before: a RELEASE of one may still be to come, or to come again.
 func (h *handleTable) init(state *state) {
 	h.state, h.next, h.byID = state, state.numbers.Load(numberHandle), make(map[uint64]*handle)
+	h.closing = make(map[uint64]*handle)
 }
 
 // restore adds a handle that has its id.
@@ -93,7 +95,17 @@ func (h *handleTable) directory(id uint64) (*handle, error) {
 	return handle, err
 }
 
-// take removes a handle and returns it.
+// recorded returns a handle that has a row, even if it is being closed; nil when there is none.
+func (h *handleTable) recorded(id uint64) *handle {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if handle := h.byID[id]; handle != nil {
+		return handle
+	}
+	return h.closing[id]
+}
+
+// take removes a handle and returns it. closed is to be called when its row is gone.
 func (h *handleTable) take(id uint64) (*handle, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -102,7 +114,15 @@ func (h *handleTable) take(id uint64) (*handle, error) {
 		return nil, fmt.Errorf("handle %d: %w", id, unix.EBADF)
 	}
 	delete(h.byID, id)
+	h.closing[id] = handle
 	return handle, nil
+}
+
+// closed forgets a handle that was taken.
+func (h *handleTable) closed(id uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.closing, id)
 }
 
 // drain removes every handle and returns them.

@@ -262,6 +262,7 @@ func (f *Filesystem) closeTaken(handle *handle) {
 		crashpoint.Here("fs: what was held through a handle is given back")
 	}
 	removeRow(handle.row) // before its opening's, which nobody needs then
+	f.handles.closed(handle.id)
 	crashpoint.Here("fs: a handle's record is gone")
 	if handle.info != nil {
 		if err := handle.info.close(); err != nil {

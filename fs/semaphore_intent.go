@@ -77,11 +77,12 @@ func (i *intents) Done(intent semfs.Intent) {
 	i.row.Store(intentState, 0)
 }
 
-// holds notes what a handle holds from now on.
+// holds notes what a handle holds from now on. That goes for one that is being closed, too: until its row is gone the process may die, and
+// the next one gives back what the row says.
 func (i *intents) holds(intent semfs.Intent) {
-	handle, err := i.filesystem.handles.get(intent.Client)
-	if err != nil {
-		return // it is being closed, and its row goes with it
+	handle := i.filesystem.handles.recorded(intent.Client)
+	if handle == nil {
+		return
 	}
 	if intent.Kind == semfs.Acquire {
 		handle.row.Store(handleHolder, uint64(intent.Holder.Process))
