@@ -172,6 +172,7 @@ func (f *Filesystem) discount(file *opened) (last bool) {
 	if file.shared {
 		delete(f.openings.byNode, file.node)
 	}
+	f.noteLeaving(file)
 	f.closeOpened(file)
 	return true
 }

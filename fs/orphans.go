@@ -92,10 +92,25 @@ func (f *Filesystem) noteRelease(file *opened, request uint64) {
 	file.lastRelease = max(file.lastRelease, request)
 }
 
+// noteLeaving has whoever goes on look for an orphan, if the process dies before it does so itself. It is to be called before the record of
+// a file goes that nobody has open any more. The caller holds openings.mu.
+func (f *Filesystem) noteLeaving(file *opened) {
+	if f.semaphores.find(file.node) == nil || file.armed() {
+		return
+	}
+	if policy, err := f.orphanPolicy(file.node); err != nil || policy != orphanKeep {
+		f.semaphores.noteLeft(file.node)
+	}
+}
+
+// armed says whether orphanAttribute was set when nobody had the file open any more: then it is for its next users. The caller holds
+// openings.mu, or nobody else uses the file.
+func (o *opened) armed() bool { return o.lastRelease < o.attributeSet }
+
 // left is to be called when the last handle of a file was closed, without openings.mu, while the node is still referred to.
 func (f *Filesystem) left(file *opened) {
 	if f.semaphores.find(file.node) != nil {
-		f.lookForOrphan(file.node, file.lastRelease < file.attributeSet)
+		f.lookForOrphan(file.node, file.armed())
 	}
 }
 
@@ -135,6 +150,13 @@ func (f *Filesystem) lookForOrphan(node uint64, armed bool) {
 	}
 	if !f.orphans.spawn(settle) {
 		f.forget(node, 1)
+	}
+}
+
+// lookForLeftBehind looks for orphans among the semaphores that were left before the process died that served before.
+func (f *Filesystem) lookForLeftBehind() {
+	for _, node := range f.semaphores.leftBehind() {
+		f.lookForOrphan(node, false)
 	}
 }
 

@@ -23,9 +23,7 @@ func (f *Filesystem) Serve() error {
 		}
 		f.wakePollers()
 		go f.forgetDoubtful()
-		for _, node := range f.semaphores.leftBehind() {
-			f.lookForOrphan(node, false)
-		}
+		f.lookForLeftBehind()
 	}
 	f.spawnReader()
 	f.readers.Wait()
