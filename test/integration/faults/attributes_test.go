@@ -27,6 +27,25 @@ func (c *client) chmod() {
 	c.requireName(directory, name)
 }
 
+// chown gives a file to whom it belongs to: that clears setuid and setgid.
+func (c *client) chown() {
+	directory, name, found := c.existing(func(n *node) bool { return n.kind == unix.S_IFREG })
+	if !found {
+		return
+	}
+	n := directory.names[name]
+	at, path := c.below(directory, name)
+	mode := c.fileMode() | unix.S_IXGRP // without it setgid means something else
+	c.want(c.call("fchmodat", fmt.Sprintf("%s, %o", path, mode), func() error {
+		return unix.Fchmodat(at, path, mode|unix.S_ISUID|unix.S_ISGID, 0)
+	}), 0, "fchmodat %s", path)
+	c.want(c.call("fchownat", path, func() error {
+		return unix.Fchownat(at, path, unix.Geteuid(), unix.Getegid(), unix.AT_SYMLINK_NOFOLLOW)
+	}), 0, "fchownat %s", path)
+	n.mode = mode
+	c.requireName(directory, name)
+}
+
 func (c *client) setTimes() {
 	directory, name := c.place()
 	n := directory.names[name]

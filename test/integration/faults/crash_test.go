@@ -70,25 +70,19 @@ func (c *crashing) requireWell(wrong []string) {
 	}
 }
 
-// TestEveryCrashPoint has the daemon die at each point in its source, while clients do everything. A point that nothing comes to fails the
-// test: it needs an operation of the clients (operation_test.go), or a deed (deed_test.go).
+// TestEveryCrashPoint has the daemon die at each point in its source, one after another, while clients do everything. A point that nothing
+// comes to fails the test: it needs an operation of the clients (operation_test.go), or a way (way_test.go).
 func TestEveryCrashPoint(t *testing.T) {
-	const visits = 10
-	times := setting(t, "CRASHES", 2, 50)
+	times := setting(t, "CRASHES", 1, 30)
 	d := mountCrashing(t)
 	before, err := d.daemon.stats()
 	must(t, err)
 	c := startCrew(t, clients, order{Place: d.daemon.place})
-	for _, name := range d.names {
-		for range times {
-			if c.failed.Load() {
-				break
-			}
-			d.arm(name, visits)
-			if !d.drive(c, name) {
+	d.requireWays()
+	for range times {
+		for _, name := range d.names {
+			if !c.failed.Load() && !d.drive(c, name) {
 				t.Errorf("nothing comes to the crash point %q", name)
-				d.control.Arm(name, 0)
-				break
 			}
 		}
 	}
@@ -99,30 +93,58 @@ func TestEveryCrashPoint(t *testing.T) {
 	d.daemon.requireEmptied(t, before)
 }
 
-// drive returns true when the daemon has died at an armed point and another one answers. What the clients do not come to is tried by the
+// drive returns true when the daemon has died at a point and another one answers. What neither the clients nor a way come to is tried by the
 // deeds, one after another.
 func (c *crashing) drive(clients *crew, name string) bool {
 	c.t.Helper()
-	const alone = time.Second // which the clients have
-	begin := now()
-	for next := 0; now() < begin+patience && !clients.failed.Load(); pause(time.Millisecond) {
+	const visits = 10
+	const alone = 5 * time.Second // which the clients have
+	how, next, begin := ways[name], 0, now()
+	defer c.control.Arm(name, 0)
+	if how.after == "" {
+		c.arm(name, visits)
+	} else {
+		defer c.control.Arm(how.after, 0)
+		c.control.Arm(name, 1)
+		c.arm(how.after, visits)
+	}
+	for now() < begin+patience && !clients.failed.Load() {
 		if c.hasDied(name) {
-			if _, err := c.daemon.stats(); err != nil {
-				c.t.Fatalf("after the daemon has died at %q: %v", name, err)
-			}
+			c.requireAnswer(name)
 			return true
 		}
-		if now() > begin+alone {
+		if how.after != "" && c.hasDied(how.after) { // and who went on did not come to the point
+			c.requireAnswer(how.after)
+			if !c.hasDied(name) {
+				c.arm(how.after, visits)
+				continue
+			}
+			c.requireAnswer(name)
+			return true
+		}
+		switch {
+		case how.deed != nil:
+			how.deed(c)
+		case now() > begin+alone:
 			deeds[next%len(deeds)].do(c)
 			next++
 		}
+		pause(time.Millisecond)
 	}
 	return clients.failed.Load() // then something else is wrong
 }
 
+// requireAnswer returns when the daemon answers, which has died at a point.
+func (c *crashing) requireAnswer(name string) {
+	c.t.Helper()
+	if _, err := c.daemon.stats(); err != nil {
+		c.t.Fatalf("after the daemon has died at %q: %v", name, err)
+	}
+}
+
 // TestCrashPointsOfOperations has the daemon die at each point that a single operation of a client comes to.
 func TestCrashPointsOfOperations(t *testing.T) {
-	count := min(len(operations), setting(t, "CRASHED_OPERATIONS", 6, len(operations)))
+	count := min(len(operations), setting(t, "CRASHED_OPERATIONS", 2, len(operations)))
 	d := mountCrashing(t)
 	before, err := d.daemon.stats()
 	must(t, err)
@@ -136,24 +158,17 @@ func TestCrashPointsOfOperations(t *testing.T) {
 func (c *crashing) crashOperation(t *testing.T, operation string) {
 	t.Helper()
 	const look = 200 * time.Millisecond // to see which points it comes to
-	visits := func() map[string]uint64 {
-		seen := map[string]uint64{}
-		for _, name := range c.names {
-			seen[name] = c.control.Visits(name)
-		}
-		return seen
-	}
 	one := startCrew(t, 1, order{Place: c.daemon.place, Only: operation})
-	before := visits()
+	before := c.visits()
 	wait(one.failed.Load, look)
 	points, died := 0, 0
-	for name, count := range visits() {
+	for name, count := range c.visits() {
 		if count == before[name] {
 			continue
 		}
 		points++
 		c.arm(name, int(min(count-before[name], 20)))
-		for deadline := now() + 5*time.Second; !one.failed.Load() && now() < deadline; pause(time.Millisecond) {
+		for deadline := now() + time.Second; !one.failed.Load() && now() < deadline; pause(time.Millisecond) {
 			if c.hasDied(name) {
 				died++
 				break
@@ -168,4 +183,13 @@ func (c *crashing) crashOperation(t *testing.T, operation string) {
 	if died < points/2 { // what others do in the background may not come again
 		t.Errorf("%s comes to %d points, and the daemon died at %d only", operation, points, died)
 	}
+}
+
+// visits is how often each point was visited.
+func (c *crashing) visits() map[string]uint64 {
+	seen := map[string]uint64{}
+	for _, name := range c.names {
+		seen[name] = c.control.Visits(name)
+	}
+	return seen
 }

@@ -169,9 +169,15 @@ func (c *client) read() {
 }
 
 func (c *client) truncate() {
-	if o := c.file(); o != nil {
-		c.resize(o, c.usual())
+	o := c.file()
+	if o == nil {
+		return
 	}
+	size := c.usual()
+	if c.chance(4) {
+		size = len(o.node.contents)
+	}
+	c.resize(o, size)
 }
 
 // resize sets a size, by a descriptor or by a name.

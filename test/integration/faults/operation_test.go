@@ -34,6 +34,7 @@ var operations = []operation{
 	{"unmap", 2, (*client).unmapSome, false},
 	{"close", 6, (*client).closeSome, false},
 	{"chmod", 3, (*client).chmod, false},
+	{"chown", 2, (*client).chown, false},
 	{"times", 3, (*client).setTimes, false},
 	{"setxattr", 5, (*client).setAttribute, false},
 	{"removexattr", 3, (*client).removeAttribute, false},
@@ -51,6 +52,7 @@ var operations = []operation{
 	{"memory", 4, (*client).useMemory, true},
 	{"unit", 4, (*client).useUnit, true},
 	{"semaphore", 1, (*client).createSemaphore, true},
+	{"orphan", 1, (*client).orphanSemaphore, true},
 }
 
 // needed are the operations that others need to have something to work on.

@@ -307,25 +307,3 @@ func (c *client) useMemory() {
 	}
 	s.requireText("value", s.value)
 }
-
-// createSemaphore makes one more semaphore and removes it.
-func (c *client) createSemaphore() {
-	path := filepath.Join(c.Place, fmt.Sprintf("sem.brief-%d", c.Number))
-	descriptor := 0
-	c.want(c.call("open", path, func() (err error) {
-		descriptor, err = unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
-		return err
-	}), 0, "creating %s", path)
-	c.want(c.call("access", path, func() error { return unix.Access(path, unix.F_OK) }), unix.ENOENT, "%s before it has a value", path)
-	value := c.random.IntN(9)
-	c.want(c.call("sem create", path, func() error {
-		_, err := unix.Write(descriptor, fmt.Appendln(nil, value))
-		return err
-	}), 0, "initialising %s", path)
-	if got := c.semaphoreLine(descriptor, "value"); got != strconv.Itoa(value) {
-		c.fail("%s was made with %d and has %s", path, value, got)
-	}
-	c.want(c.call("unlink", path, func() error { return unix.Unlink(path) }), 0, "unlinking %s", path)
-	c.want(c.call("access", path, func() error { return unix.Access(path, unix.F_OK) }), unix.ENOENT, "%s after it was unlinked", path)
-	c.want(c.call("close", path, func() error { return unix.Close(descriptor) }), 0, "closing %s", path)
-}

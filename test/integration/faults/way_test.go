@@ -1,0 +1,29 @@
+package faults
+
+import "slices"
+
+// way is how a daemon comes to a crash point to which what clients do does not lead by itself.
+type way struct {
+	after string          // the point at which it dies first: whoever goes on comes to this one
+	deed  func(*crashing) // something done again and again until it has died; nil: nothing
+}
+
+// ways are the ways to points, by the points' names. Not every death leads on: it is tried again then.
+var ways = map[string]way{
+	"fs: what a dead process has made is adopted":                            {after: "objects: a name is made"},
+	"objects: a dead process's change of links is settled":                   {after: "objects: a link is made"},
+	"objects: a dead process's charge is settled":                            {after: "objects: growth is charged"},
+	"objects: what a dead process had kept is let go":                        {after: "objects: a node is in no table any more"},
+	"objects: a node of a dead process that has a name is noted as not kept": {after: "objects: an inode is recorded as kept"},
+	"fs: what was read of the events is recorded":                            {deed: (*crashing).readEvents},
+}
+
+// requireWays checks that the ways lead from and to points that there are.
+func (c *crashing) requireWays() {
+	c.t.Helper()
+	for name, how := range ways {
+		if !slices.Contains(c.names, name) || how.after != "" && !slices.Contains(c.names, how.after) {
+			c.t.Errorf("a way leads from %q to %q: one of them is no crash point", how.after, name)
+		}
+	}
+}
