@@ -54,12 +54,18 @@ func claimMountpoint(path string) (*claim, error) {
 	}
 }
 
-// replaceDead detaches a mount whose daemon is gone, and says so.
+// replaceDead detaches a mount whose daemon is gone, and says so and what was lost.
 func replaceDead(found mountpoint) error {
+	// Looked up while no other mount can have its device number, and with a limit: a user's directory may be anything.
+	left, unknown := within(func() (mountNote, error) { return noteOf(found.mount) })
+	elsewhere := mountedElsewhere(found)
 	if err := unmount(found.path, true); err != nil {
 		return unmountFailure(found.path, err)
 	}
-	fmt.Fprintf(os.Stderr, "shmfs: detached a stale mount from %s: its daemon had died\n", found.path)
+	fmt.Fprintf(os.Stderr, "shmfs: detached a stale mount from %s: its daemon had died: %s\n", found.path, left.loss())
+	if unknown == nil && elsewhere == "" {
+		_ = os.Remove(left.path) // what is not removed will be swept
+	}
 	return nil
 }
 

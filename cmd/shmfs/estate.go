@@ -44,8 +44,9 @@ type estate struct {
 	Restarts   uint64
 	Outcomes   outcomes
 
-	Metrics bool // a listening socket for metrics is among the descriptors, behind the three of the connection
-	Died    bool // to a worker: the one before has died
+	Metrics bool   // a listening socket for metrics is among the descriptors, behind the three of the connection
+	Note    string // path of the mount's note, whose descriptor comes after that; empty: there is none
+	Died    bool   // to a worker: the one before has died
 	Relay   relay
 
 	Worker     int      // to a supervisor: the process that serves; a descriptor of it comes next
@@ -89,9 +90,20 @@ func take(m *keep.Message, of string) (int, error) {
 	return descriptor, nil
 }
 
-// leave makes the message that leaves a mount to another process, with more descriptors behind those of the connection; negative ones are
+// belongings are the descriptors of a mount besides those of its connection.
+type belongings struct {
+	listener int      // socket to serve metrics on; negative: none
+	note     *os.File // nil: none
+}
+
+// leave makes the message that leaves a mount to another process, with more descriptors behind those of the mount; negative ones are
 // left out.
-func (e *estate) leave(kind keep.Kind, connection *fs.Connection, more ...int) (keep.Message, error) {
+func (e *estate) leave(kind keep.Kind, connection *fs.Connection, has belongings, more ...int) (keep.Message, error) {
+	e.Metrics = has.listener >= 0
+	noted := -1
+	if has.note != nil {
+		e.Note, noted = has.note.Name(), int(has.note.Fd())
+	}
 	text, err := json.Marshal(e)
 	if err != nil {
 		return keep.Message{}, fmt.Errorf("writing down a mount: %w", err)
@@ -100,7 +112,7 @@ func (e *estate) leave(kind keep.Kind, connection *fs.Connection, more ...int) (
 	for _, file := range []*os.File{connection.Device, connection.Store, connection.Record} {
 		m.Files = append(m.Files, int(file.Fd()))
 	}
-	for _, descriptor := range more {
+	for _, descriptor := range append([]int{has.listener, noted}, more...) {
 		if descriptor >= 0 {
 			m.Files = append(m.Files, descriptor)
 		}
@@ -108,18 +120,27 @@ func (e *estate) leave(kind keep.Kind, connection *fs.Connection, more ...int) (
 	return m, nil
 }
 
-// inherit reads such a message. listener is negative without metrics. The descriptors that follow are still the message's.
-func inherit(m *keep.Message) (e estate, connection *fs.Connection, listener int, err error) {
+// inherit reads such a message. The descriptors that follow are still the message's.
+func inherit(m *keep.Message) (e estate, connection *fs.Connection, has belongings, err error) {
+	has.listener = -1
 	if err := json.Unmarshal(m.Text, &e); err != nil {
-		return e, nil, -1, fmt.Errorf("reading what a mount is: %w", err)
+		return e, nil, has, fmt.Errorf("reading what a mount is: %w", err)
 	}
 	if connection, err = connectionOf(m); err != nil {
-		return e, nil, -1, err
+		return e, nil, has, err
 	}
-	if listener = -1; e.Metrics {
-		if listener, err = take(m, "listening socket"); err != nil {
-			return e, nil, -1, errors.Join(err, connection.Close())
+	if e.Metrics {
+		has.listener, err = take(m, "listening socket")
+	}
+	if err == nil && e.Note != "" {
+		var noted int
+		if noted, err = take(m, "note"); err == nil {
+			has.note = os.NewFile(uintptr(noted), e.Note)
 		}
 	}
-	return e, connection, listener, nil
+	if err != nil {
+		closeDescriptor(&has.listener)
+		return e, nil, has, errors.Join(err, connection.Close())
+	}
+	return e, connection, has, nil
 }

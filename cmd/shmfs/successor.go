@@ -95,9 +95,11 @@ func (s *supervisor) adopt(link *keep.Link) (estate, error) {
 }
 
 func (s *supervisor) inherit(m *keep.Message, link *keep.Link) (left estate, err error) {
-	if left, s.connection, s.listener, err = inherit(m); err != nil {
+	var has belongings
+	if left, s.connection, has, err = inherit(m); err != nil {
 		return left, err
 	}
+	s.listener, s.note = has.listener, has.note
 	s.device, s.path, s.restarts, s.outcomes = left.Device, left.Program, left.Restarts, left.Outcomes
 	c := &child{pid: left.Worker, link: link, sentinel: -1, received: make(chan struct{}), greeting: &left.Greeting, began: time.Now()}
 	if c.process, err = take(m, "worker"); err != nil {
@@ -163,7 +165,7 @@ func (w *worker) bequeath(link *keep.Link) error {
 		return err
 	}
 	left := w.estate()
-	m, err := left.leave(keep.Inherit, w.connection, w.listener, own, w.sentinel)
+	m, err := left.leave(keep.Inherit, w.connection, belongings{w.listener, w.note}, own, w.sentinel)
 	if err != nil {
 		return err
 	}

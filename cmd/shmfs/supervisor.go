@@ -28,7 +28,8 @@ type supervisor struct {
 	ready      func() error // tells who waits for the mount, once; nil when nobody does any more
 
 	connection *fs.Connection
-	listener   int // socket to serve metrics on; negative: none
+	listener   int      // socket to serve metrics on; negative: none
+	note       *os.File // nil: none could be made
 	holder     keep.Holder
 	running    *program // that workers are started from
 	path       string   // where the program is on disk
@@ -107,13 +108,16 @@ func (s *supervisor) mount(options fs.Options, metrics string) error {
 			return err
 		}
 	}
+	s.makeNote()
 	connection, err := fs.Connect(s.mountpoint, options, s.log)
 	if err != nil {
+		s.removeNote()
 		err = mountFailure(s.mountpoint, err)
 		s.log.Error("mounting failed", "mountpoint", s.mountpoint, "error", err)
 		return err
 	}
 	s.connection, s.device = connection, deviceAt(s.mountpoint)
+	s.fillNote(options)
 	s.log.Info("mounted", "mountpoint", s.mountpoint)
 	return nil
 }
@@ -125,6 +129,7 @@ func (s *supervisor) run() error {
 	} else {
 		s.startStandby()
 	}
+	s.showLife()
 	for !s.finished {
 		select {
 		case do := <-s.todo:

@@ -108,6 +108,7 @@ func (s *supervisor) endWhenAlone() {
 		return
 	}
 	s.finished = true
+	s.removeNote() // the mount is over: nothing of it covers the path
 	err := s.result
 	s.holder.Close()
 	closeDescriptor(&s.listener)

@@ -90,7 +90,6 @@ func (s *supervisor) entrust(c *child, died bool, from *child) {
 	s.worker = c
 	e := s.estate()
 	e.Died = died
-	more := []int{s.listener}
 	var copies []int
 	if from != nil {
 		var err error
@@ -100,9 +99,8 @@ func (s *supervisor) entrust(c *child, died bool, from *child) {
 			return
 		}
 		e.Relay = relay{Worker: from.pid, Sentinel: from.sentinel >= 0}
-		more = append(more, copies...)
 	}
-	m, err := e.leave(keep.Serve, s.connection, more...)
+	m, err := e.leave(keep.Serve, s.connection, belongings{s.listener, s.note}, copies...)
 	if err != nil {
 		s.log.Error("a worker cannot be told what to serve", "error", err)
 		closeAll(copies)
@@ -228,6 +226,6 @@ func (s *supervisor) replace(c *child, how string) {
 
 func (s *supervisor) estate() estate {
 	return estate{
-		Device: s.device, Program: s.path, Supervisor: ownProcess, Restarts: s.restarts, Outcomes: s.outcomes, Metrics: s.listener >= 0,
+		Device: s.device, Program: s.path, Supervisor: ownProcess, Restarts: s.restarts, Outcomes: s.outcomes,
 	}
 }

@@ -42,7 +42,8 @@ type worker struct {
 
 	client     *keep.Client
 	connection *fs.Connection
-	listener   int // socket to serve metrics on; negative: none
+	listener   int      // socket to serve metrics on; negative: none
+	note       *os.File // nil: none
 	filesystem *fs.Filesystem
 	metrics    *metricsServer // nil: none
 	device     string         // of the mount in the mount table
@@ -134,11 +135,11 @@ func (w *worker) await() (estate, error) {
 // take takes over what there is to serve.
 func (w *worker) take(m *keep.Message, holder *keep.Holder) (estate, error) {
 	defer m.Close()
-	left, connection, listener, err := inherit(m)
+	left, connection, has, err := inherit(m)
 	if err != nil {
 		return left, err
 	}
-	w.connection, w.listener = connection, listener
+	w.connection, w.listener, w.note = connection, has.listener, has.note
 	if left.Relay.Worker != 0 {
 		if err := left.Relay.join(m); err != nil {
 			return left, err
@@ -218,7 +219,7 @@ func (w *worker) estate() estate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return estate{
-		Device: w.device, Program: w.program, Restarts: w.restarts, Outcomes: w.outcomes, Metrics: w.listener >= 0,
+		Device: w.device, Program: w.program, Restarts: w.restarts, Outcomes: w.outcomes,
 		Worker: ownProcess, Sentinel: w.sentinel >= 0, Greeting: ownGreeting(), HandedOver: w.handed,
 	}
 }

@@ -137,6 +137,9 @@ func (w *worker) finish(err error) error {
 	if link.Send(m) == nil {
 		return err
 	}
-	// Nobody else takes away what may be left at the path.
+	// Nobody else takes away what may be left.
+	if w.note != nil {
+		removeNote(w.note)
+	}
 	return errors.Join(err, startDetach(w.mountpoint, "--dead"))
 }
