@@ -72,6 +72,16 @@ func (c *Connection) Close() error {
 	return err
 }
 
+// Facts returns the number of the mount's device as the mount table writes it, and the options in force. Nobody may be serving.
+func (c *Connection) Facts() (device string, options Options, err error) {
+	state, found, err := c.openRecord()
+	if err != nil {
+		return "", Options{}, err
+	}
+	device = fmt.Sprintf("%d:%d", unix.Major(found.Device), unix.Minor(found.Device))
+	return device, found.Options, state.memory.Close()
+}
+
 // openRecord opens the record, and reads what the mount is.
 func (c *Connection) openRecord() (*state, facts, error) {
 	file, err := duplicateFile(c.Record)

@@ -21,6 +21,10 @@ const (
 	exitBusy        = 8
 )
 
+// exitLeft is the exit code of a mount -f that leaves its mount to the service manager, which is to start it again; sysexits.h has it as the
+// code of what is worth another try.
+const exitLeft = 75
+
 // The exit codes that waiting and running a command have besides, as timeout(1) and shells have them.
 const (
 	exitTimeout       = 124
@@ -93,7 +97,8 @@ func newExitCodesTopic() *cobra.Command {
 		Short: "What the exit codes of shmfs mean",
 		Long: "Every failing command prints one line to standard error and ends with one of these codes:\n\n" + exitCodeTable() +
 			"\nshmfs doctor ends with 1 when it warns of something; shmfs watch and dump --follow end with 128+N by signal N (130 by\n" +
-			"SIGINT), and with 7 when the mount ends; shmfs rm and gc go on after a failure, say each on a line, and end with the first's code.\n" +
+			"SIGINT), and with 7 when the mount ends; shmfs rm and gc go on after a failure, say each on a line, and end with the first's code;\n" +
+			"shmfs mount -f ends with 75 when SIGUSR2 has it leave the mount to the service manager.\n" +
 			"\nCommands of shmfs sem have these besides; and sem trywait ends with 1 when no unit is free:\n\n" + runExitCodeTable() +
 			"\nOtherwise sem run ends with the status of its command.",
 	}

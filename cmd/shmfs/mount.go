@@ -47,7 +47,9 @@ With --metrics-listen [HOST]:PORT the daemon serves the mount's metrics for Prom
 without a HOST to this machine alone (127.0.0.1). To whom it serves them is not asked: whoever reaches the address
 reads them. They are what MOUNT/.shmfs/metrics holds.
 
-With -f the readiness protocol of systemd (Type=notify) is spoken.
+With -f the readiness protocol of systemd (Type=notify) is spoken, and what the mount consists of is kept in its descriptor
+store (FileDescriptorStoreMax=): when all processes have ended but SIGTERM did not ask for it, the service that is started again
+goes on with the same mount. SIGUSR2 has them end so that it does (RestartKillSignal=).
 
 Exit codes:
 `
@@ -114,6 +116,11 @@ func (c *mountCommand) run(path string) error {
 	}
 	if c.reportTo >= 0 { // the parent has checked and resolved everything
 		return c.serveInBackground(path, options)
+	}
+	if left := takeStored(); left != nil && c.foreground {
+		if went, err := c.goOn(path, left); went || err != nil {
+			return err
+		}
 	}
 	claimed, err := claimMountpoint(path)
 	if err != nil {

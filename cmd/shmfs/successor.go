@@ -52,6 +52,7 @@ func succeed(mountpoint string, settings *logSettings) error {
 	}
 	log.Warn("the supervisor has died: this one goes on", "mountpoint", mountpoint, "worker", left.Worker)
 	s.manager.tellMain(ownProcess)
+	s.manager.holdMount(s.connection) // its predecessor may not have come to it
 	if left.HandedOver {
 		s.after(0, func() { s.handedOver(s.worker) })
 	}
@@ -80,9 +81,7 @@ func (s *supervisor) adopt(link *keep.Link) (estate, error) {
 			return estate{}, err
 		}
 		if m.Kind != keep.Inherit {
-			if err := s.holder.Obey(&m); err != nil {
-				s.log.Error("a worker asked for what makes no sense", "error", err)
-			}
+			s.obey(&m)
 			continue
 		}
 		left, err := s.inherit(&m, link)

@@ -50,6 +50,8 @@ type supervisor struct {
 	outcomes outcomes   // of reloads
 
 	requests int  // how often it was asked to stop
+	resumed  bool // the mount was there before; what served it has died
+	kept     bool // the mount is left to the service manager, for the next process of the service
 	ending   bool // no worker is to be started any more
 	finished bool
 	result   error
@@ -66,11 +68,7 @@ func newSupervisor(mountpoint string, settings *logSettings, log hclog.Logger) (
 	}
 	s.over = overseer{
 		log: log, reaped: &s.reaped,
-		obey: func(m *keep.Message) {
-			if err := s.holder.Obey(m); err != nil {
-				log.Error("a worker asked for what makes no sense", "error", err)
-			}
-		},
+		obey:  s.obey,
 		heard: func(c *child, m *keep.Message) { s.todo <- func() { s.hear(c, m) } },
 		ended: func(c *child, how string) { s.todo <- func() { s.bury(c, how) } },
 	}
@@ -81,7 +79,7 @@ func newSupervisor(mountpoint string, settings *logSettings, log hclog.Logger) (
 // ends, so that one more than were needed does not kill it on its last steps. A closed standard error must not end the mount.
 func (s *supervisor) catchSignals() {
 	signal.Ignore(unix.SIGPIPE)
-	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR2)
 }
 
 // prepareProcess gives a process of the mount what serving needs and takes from it what it would hold on to.
@@ -118,14 +116,16 @@ func (s *supervisor) mount(options fs.Options, metrics string) error {
 	}
 	s.connection, s.device = connection, deviceAt(s.mountpoint)
 	s.fillNote(options)
+	s.manager.holdMount(connection)
 	s.log.Info("mounted", "mountpoint", s.mountpoint)
 	return nil
 }
 
 // run has the mount served until it ends. It returns nil when it ended because someone asked for it.
 func (s *supervisor) run() error {
+	defer s.manager.flush()
 	if s.worker == nil {
-		s.serve(false)
+		s.serve(s.resumed)
 	} else {
 		s.startStandby()
 	}
@@ -144,6 +144,14 @@ func (s *supervisor) run() error {
 // after has the loop do something when a time has passed.
 func (s *supervisor) after(wait time.Duration, do func()) {
 	time.AfterFunc(wait, func() { s.todo <- do })
+}
+
+// obey does what a worker asks for by Keep and LetGo. It may be called by any goroutine.
+func (s *supervisor) obey(m *keep.Message) {
+	s.manager.follow(m)
+	if err := s.holder.Obey(m); err != nil {
+		s.log.Error("a worker asked for what makes no sense", "error", err)
+	}
 }
 
 // hear does what a worker says.

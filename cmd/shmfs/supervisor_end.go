@@ -19,12 +19,34 @@ func (s *supervisor) signalled(received os.Signal) {
 		s.requestReload("")
 		return
 	}
+	if received == unix.SIGUSR2 {
+		s.leaveToManager()
+		return
+	}
 	s.log.Info("stopping", "mountpoint", s.mountpoint, "signal", received.String())
 	s.stop()
 }
 
+// leaveToManager ends all processes of the mount and leaves what it consists of to the service manager, which starts the service again.
+func (s *supervisor) leaveToManager() {
+	if !s.manager.present() {
+		s.log.Warn("there is no service manager that would keep the mount: going on", "mountpoint", s.mountpoint)
+		return
+	}
+	if s.ending {
+		return
+	}
+	s.log.Info("leaving the mount to the service manager", "mountpoint", s.mountpoint)
+	s.kept = true
+	s.manager.tell(stateStopping)
+	s.end(failure(exitLeft, ""))
+}
+
 // stop unmounts when it is called first, cuts the mount off when it is called again, and does nothing more after that.
 func (s *supervisor) stop() {
+	if s.kept {
+		return
+	}
 	s.requests++
 	switch s.requests {
 	case 1:
@@ -108,7 +130,11 @@ func (s *supervisor) endWhenAlone() {
 		return
 	}
 	s.finished = true
+	if s.kept {
+		return
+	}
 	s.removeNote() // the mount is over: nothing of it covers the path
+	s.manager.letGoMount(s.holder.Numbers())
 	err := s.result
 	s.holder.Close()
 	closeDescriptor(&s.listener)

@@ -66,7 +66,7 @@ var errDismissed = errors.New("dismissed")
 func (w *worker) run() error {
 	nameProcess()
 	// What is sent to all processes of a terminal or a service means the mount, and the supervisor.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1)
+	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2)
 	signal.Ignore(unix.SIGPIPE)
 	var err error
 	if w.link, err = inheritedLink(); err != nil {

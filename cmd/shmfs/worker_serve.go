@@ -138,6 +138,9 @@ func (w *worker) finish(err error) error {
 		return err
 	}
 	// Nobody else takes away what may be left.
+	manager := newServiceManager(w.log)
+	manager.letGoMount(nil)
+	manager.flush()
 	if w.note != nil {
 		removeNote(w.note)
 	}

@@ -65,7 +65,11 @@ func TestServiceUnit(t *testing.T) {
 			t.Errorf("%s= must not be set", name)
 		}
 	}
-	for key, want := range map[string]string{"NoNewPrivileges": "yes", "DevicePolicy": "closed", "SystemCallArchitectures": "native", "KillMode": "mixed"} {
+	for key, want := range map[string]string{
+		"NoNewPrivileges": "yes", "DevicePolicy": "closed", "SystemCallArchitectures": "native", "KillMode": "mixed",
+		"NotifyAccess": "all", "FileDescriptorStoreMax": "65536", "RestartKillSignal": "SIGUSR2", "RestartForceExitStatus": "75",
+		"SuccessExitStatus": "75", "Restart": "on-failure", "StartLimitIntervalSec": "0",
+	} {
 		if !slices.Equal(settings[key], []string{want}) {
 			t.Errorf("%s is %q, want %q", key, settings[key], want)
 		}

@@ -97,19 +97,26 @@ func startForeground(t *testing.T, arguments ...string) *foreground {
 	return f
 }
 
-// requireState waits for the next message to the service manager.
+// requireState waits for the next message to the service manager but those on descriptors that it is to keep.
 func (f *foreground) requireState(t *testing.T, want string) {
 	t.Helper()
 	if err := f.manager.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	message := make([]byte, 256)
-	length, err := f.manager.Read(message)
-	if err != nil {
-		t.Fatalf("waiting for %s: %v", want, err)
-	}
-	if got := string(message[:length]); got != want {
-		t.Errorf("the service manager was told %q, want %q", got, want)
+	for {
+		length, err := f.manager.Read(message)
+		if err != nil {
+			t.Fatalf("waiting for %s: %v", want, err)
+		}
+		got := string(message[:length])
+		if strings.HasPrefix(got, "FDSTORE") {
+			continue
+		}
+		if got != want {
+			t.Errorf("the service manager was told %q, want %q", got, want)
+		}
+		return
 	}
 }
 

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// goOn supervises, in the foreground, the mount that a service manager has kept. It says false when that cannot go on: then nothing of it is
+// left, but perhaps a dead mount at the path.
+func (c *mountCommand) goOn(path string, left *stored) (bool, error) {
+	c.log.foreground = true
+	found, options, reason := left.place(path)
+	if reason != nil {
+		return false, c.giveUp(path, left, reason)
+	}
+	s, err := c.newSupervisor(found.path)
+	if err != nil {
+		return true, err
+	}
+	s.log.Warn("all processes of the mount have ended: it goes on", "mountpoint", found.path, "options", options.String())
+	s.resumed = true
+	s.device, s.connection = found.mount.device, &left.connection
+	if err := s.holder.Obey(&left.nodes); err != nil {
+		return true, err
+	}
+	if c.metrics != "" {
+		if s.listener, err = listenForMetrics(c.metrics); err != nil {
+			s.log.Error("the metrics cannot be served", "error", err)
+			s.listener = -1 // the mount matters more
+		}
+	}
+	s.findNote(found.mount)
+	s.ready = func() error {
+		s.manager.tell(stateReady)
+		return nil
+	}
+	return true, s.run()
+}
+
+// giveUp has what cannot go on kept no more.
+func (c *mountCommand) giveUp(path string, left *stored, reason error) error {
+	log, err := c.log.open("supervisor")
+	if err != nil {
+		return err
+	}
+	log.Warn("the mount that the service manager has kept cannot go on: another is made", "mountpoint", path, "reason", reason)
+	manager := newServiceManager(log)
+	manager.letGoMount(left.nodes.Numbers)
+	manager.flush()
+	left.close()
+	return nil
+}
+
+// broken says whether the kernel has ended the connection of a device.
+func broken(device int) bool {
+	state := []unix.PollFd{{Fd: int32(device)}}
+	n, err := unix.Poll(state, 0)
+	return err == nil && n > 0 && state[0].Revents&unix.POLLERR != 0
+}
+
+// findNote finds the note that was made of the mount.
+func (s *supervisor) findNote(of mount) {
+	file, err := within(func() (*os.File, error) {
+		found, err := noteOf(of)
+		if err != nil {
+			return nil, err
+		}
+		return os.OpenFile(found.path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+	})
+	if err != nil {
+		s.log.Debug("no note of the mount", "error", err)
+		return
+	}
+	s.note = file
+}

@@ -1,0 +1,203 @@
+package lifecycle_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shmfs/test/integration/rig"
+)
+
+// parts are the names of what a service manager keeps of every mount.
+var parts = []string{"shmfs-device", "shmfs-store", "shmfs-record"}
+
+// client has of a mount what must outlive its processes.
+type client struct {
+	open     *object
+	nameless *os.File // a directory without a name
+	number   uint64   // its inode
+	memory   []byte
+}
+
+func newClient(t *testing.T, directory string) *client {
+	t.Helper()
+	c := &client{open: openObject(t, directory)}
+	lost := filepath.Join(directory, "directory")
+	if err := os.Mkdir(lost, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if c.nameless, err = os.Open(lost); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.nameless.Close() })
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(c.nameless.Fd()), &stat); err != nil {
+		t.Fatal(err)
+	}
+	c.number = stat.Ino
+	if err := os.Remove(lost); err != nil {
+		t.Fatal(err)
+	}
+	if c.memory, err = unix.Mmap(int(*c.open), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// requireWhole checks that everything goes on.
+func (c *client) requireWhole(t *testing.T, directory string) {
+	t.Helper()
+	text := fmt.Sprint("text at ", time.Now())
+	copy(c.memory, text)
+	got := make([]byte, len(text))
+	if _, err := c.open.ReadAt(got, 0); err != nil || string(got) != text {
+		t.Errorf("what is open reads %q, %v, and what is mapped was set to %q", got, err, text)
+	}
+	if err := c.open.Truncate(8192); err != nil {
+		t.Errorf("truncating what is open: %v", err)
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(c.nameless.Fd()), &stat); err != nil || stat.Ino != c.number || stat.Nlink != 0 {
+		t.Errorf("the directory without a name is %+v, %v", stat, err)
+	}
+	if whole, err := os.ReadFile(filepath.Join(directory, "object")); err != nil || string(whole[:len(text)]) != text {
+		t.Errorf("the object reads %q, %v", whole, err)
+	}
+}
+
+func (c *client) close(t *testing.T) {
+	t.Helper()
+	if err := unix.Munmap(c.memory); err != nil {
+		t.Error(err)
+	}
+	for _, err := range []error{c.nameless.Close(), c.open.Close()} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A service whose processes are all killed goes on with the same mount when it is started again, and one that is restarted does.
+func TestServiceGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, options := range []string{"size=8M", "size=8M,passthrough=off", "store=directory"} {
+		for _, end := range []string{"killed", "restarted"} {
+			t.Run(options+" "+end, func(t *testing.T) {
+				t.Parallel()
+				options := options
+				if options == "store=directory" {
+					options = "store=" + rig.Tmpfs(t, "")
+				}
+				m := newManager(t)
+				m.start(t, options)
+				m.requireStored(t, parts...)
+				c := newClient(t, m.directory)
+				node := fmt.Sprint("shmfs-node-", c.number)
+				m.requireStored(t, append([]string{node}, parts...)...)
+				for range 3 {
+					m.endAll(t, end)
+					m.requireStored(t, append([]string{node}, parts...)...)
+					waiting := statLater(m.directory)
+					m.start(t, options)
+					if err := <-waiting; err != nil {
+						t.Errorf("who asked while nobody served was answered %v", err)
+					}
+					c.requireWhole(t, m.directory)
+				}
+				killWorker(t, m.directory)
+				c.requireWhole(t, m.directory)
+				c.close(t)
+				m.requireStored(t, parts...)
+				m.stop(t)
+			})
+		}
+	}
+}
+
+// endAll ends all processes of the service.
+func (m *manager) endAll(t *testing.T, how string) {
+	t.Helper()
+	if how == "killed" {
+		rig.DaemonOf(t, m.directory).Kill(t)
+		m.requireEnd(t, -1)
+		return
+	}
+	worker := watch(t, rig.DaemonOf(t, m.directory).Worker)
+	if err := unix.Kill(m.command.Process.Pid, unix.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	m.requireEnd(t, 75)
+	if !worker.ended(t, 0) {
+		t.Error("a worker outlives its service")
+	}
+}
+
+// statLater asks a mount that nobody serves.
+func statLater(directory string) <-chan error {
+	answered := make(chan error, 1)
+	go func() {
+		_, err := os.Stat(filepath.Join(directory, "object"))
+		answered <- err
+	}()
+	return answered
+}
+
+// What was kept of a mount that is gone is given up, and another mount is made.
+func TestServiceWhoseMountIsGone(t *testing.T) {
+	t.Parallel()
+	for _, connection := range []string{"unmounted", "aborted"} {
+		t.Run(connection, func(t *testing.T) {
+			t.Parallel()
+			m := newManager(t)
+			m.start(t, "size=8M")
+			writeFile(t, filepath.Join(m.directory, "object"), "old")
+			user, err := unix.Open(m.directory, unix.O_PATH|unix.O_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(user)
+			m.endAll(t, "killed")
+			if connection == "aborted" {
+				// In use, it is not unmounted by that, but its connection ends.
+				if err := unix.Unmount(m.directory, unix.MNT_FORCE); err != unix.EBUSY {
+					t.Fatalf("ending the connection: %v", err)
+				}
+			} else if err := unix.Unmount(m.directory, unix.MNT_DETACH); err != nil {
+				t.Fatal(err)
+			}
+			m.start(t, "size=8M")
+			if _, err := os.Stat(filepath.Join(m.directory, "object")); !os.IsNotExist(err) {
+				t.Errorf("the object of the mount before is there: %v", err)
+			}
+			m.requireStored(t, parts...)
+			m.stop(t)
+		})
+	}
+}
+
+// A successor of the supervisor is the service's main process, and has the same kept.
+func TestServiceOfASuccessor(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	m.start(t, "size=8M")
+	c := newClient(t, m.directory)
+	daemon := killSupervisor(t, m.directory)
+	m.requireEnd(t, -1)
+	told := fmt.Sprint("MAINPID=", daemon.Supervisor)
+	m.await(t, told, func() bool { return len(m.states) == 2 && m.states[1] == told })
+	node := fmt.Sprint("shmfs-node-", c.number)
+	m.requireStored(t, append([]string{node}, parts...)...)
+	daemon.Kill(t)
+	m.start(t, "size=8M")
+	c.requireWhole(t, m.directory)
+	c.close(t)
+	m.requireStored(t, parts...)
+	requireSuccess(t, whenFree(func() result { return shmfs(t, "umount", m.directory) }))
+	m.requireEnd(t, 0)
+	m.requireStored(t)
+}
