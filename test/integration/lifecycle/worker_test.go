@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -141,10 +142,43 @@ func TestWorkerIgnoresWhatMeansTheSupervisor(t *testing.T) {
 func TestRestartIsTold(t *testing.T) {
 	t.Parallel()
 	directory := mounted(t)
+	events, err := os.Open(filepath.Join(directory, ".shmfs", "events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
 	killWorker(t, directory)
+	requireEvent(t, events, `"event":"worker-restarted"`)
 	metrics, err := os.ReadFile(filepath.Join(directory, ".shmfs", "metrics"))
 	if err != nil || !strings.Contains(string(metrics), "\nshmfs_worker_restarts_total 1\n") {
 		t.Errorf("the metrics do not count it: %v", err)
 	}
+	if err := events.Close(); err != nil {
+		t.Error(err)
+	}
 	unmount(t, directory)
+}
+
+// requireEvent reads events, of a file that was opened before, up to the one that holds the words.
+func requireEvent(t *testing.T, events *os.File, words string) {
+	t.Helper()
+	found := make(chan error, 1)
+	go func() {
+		lines := bufio.NewReader(events)
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil || strings.Contains(line, words) {
+				found <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-found:
+		if err != nil {
+			t.Errorf("reading events up to %s: %v", words, err)
+		}
+	case <-time.After(patience):
+		t.Fatalf("no event %s within %v", words, patience)
+	}
 }
