@@ -124,7 +124,7 @@ func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logg
 	f.requests.init()
 	f.settled.init()
 	f.orphans.init()
-	f.sleepers = semfs.NewSleepers(mostSleepers, f.pulse.beat)
+	f.sleepers = semfs.NewSleepers(mostSleepers, nil, f.pulse.beat)
 	return f
 }
 

@@ -65,7 +65,7 @@ func (f *Filesystem) pollSemaphore(r *fuse.PollRequest, handle *handle) fuse.Pol
 	if wakeup, wanted := r.Wakeup(); wanted {
 		tell = func() { f.wake(wakeup) }
 	}
-	there, err := operator.Poll(handle.id, tell)
+	there, err := operator.Poll(r.Uid, handle.id, tell)
 	switch {
 	case there: // even if nobody can be told of the next
 		return writable | readable

@@ -24,8 +24,9 @@ func (f *Filesystem) writeSemaphore(r *fuse.WriteRequest, handle *handle) {
 		NonBlocking: r.FileFlags&unix.O_NONBLOCK != 0,
 		Request:     numberOf(r),
 		Process:     int(r.Pid),
+		User:        r.Uid,
 		Describe:    describeHolder,
-		BeforeWait:  answer.letGo,
+		BeforeWait:  func() error { answer.letGo(); return nil },
 		Did:         f.tellerOf(r.Header, handle),
 	}
 	done, err := f.operate(r, handle, text, r.Offset, conditions)

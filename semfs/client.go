@@ -53,7 +53,7 @@ func (c *Client) do(wanted command, conditions *Conditions) error {
 	}
 	err := c.attempt(intent)
 	if wanted.patient && errors.Is(err, unix.EAGAIN) {
-		err = c.operator.wait(&claim{intent: intent, client: c}, wanted.timeout, conditions)
+		err = c.operator.wait(&claim{intent: intent, client: c, user: conditions.User}, wanted.timeout, conditions)
 	}
 	if err == nil && conditions.Did != nil && wanted.kind != Set {
 		posted := wanted.kind == Post || wanted.kind == Release

@@ -73,12 +73,13 @@ func TestBeforeWait(t *testing.T) {
 	o := newOperated(t, 2)
 	client := o.operator.NewClient(0)
 	calls := make(chan int, 4) // with how many in the queue
-	conditions := Conditions{BeforeWait: func() {
+	conditions := Conditions{BeforeWait: func() error {
 		report, err := o.operator.Report() // nothing is locked
 		if err != nil {
 			t.Errorf("Report: %v", err)
 		}
 		calls <- report.Queued
+		return nil
 	}}
 	wantDone(t, client, "wait\ntimedwait 9\npost\nacquire", conditions)
 	wantRefused(t, client, "trywait", conditions, unix.EAGAIN)
@@ -253,13 +254,13 @@ func TestCommandsOnAnInvalidFile(t *testing.T) {
 func TestCommandsOnAClosedSemaphore(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	operator := NewOperator(f.Semaphore, NewSleepers(1, func() {}), nil)
+	operator := NewOperator(f.Semaphore, NewSleepers(1, nil, func() {}), nil)
 	defer operator.Close()
 	o := operated{f, operator}
 	ended := o.start(operator.NewClient(0), "wait", Conditions{})
 	awaitWaiters(t, f.Semaphore, 1)
 	told := make(chan struct{})
-	if _, err := operator.Poll(1, func() { close(told) }); err != nil {
+	if _, err := operator.Poll(0, 1, func() { close(told) }); err != nil {
 		t.Fatal(err)
 	}
 	wantNoError(t, "Close", f.Close())

@@ -120,7 +120,7 @@ func TestNothingIsMissedBeforeTheSleep(t *testing.T) {
 func TestPollerOfAUnitThatIsGone(t *testing.T) {
 	g := newGap(t)
 	wantNoError(t, "Post", g.Post(1))
-	if readable, _, err := g.operator.poll(1, func() { g.told <- struct{}{} }); !readable || err != nil {
+	if readable, _, err := g.operator.poll(0, 1, func() { g.told <- struct{}{} }); !readable || err != nil {
 		t.Fatalf("poll: %v, %v, want true", readable, err)
 	}
 	wantNoError(t, "Take", g.Take(1))
@@ -151,7 +151,7 @@ func TestAUnitForAnotherBeforeTheSleep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := newGap(t)
 			wantNoError(t, "Initialise", g.Initialise(library.layout, 1))
-			if readable, _, err := g.operator.poll(1, func() { g.told <- struct{}{} }); !readable || err != nil {
+			if readable, _, err := g.operator.poll(0, 1, func() { g.told <- struct{}{} }); !readable || err != nil {
 				t.Fatalf("poll: %v, %v, want true", readable, err)
 			}
 			waiter, fewest, kick, _ := g.operator.handOut(false)

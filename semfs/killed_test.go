@@ -110,7 +110,7 @@ func runKilled() error {
 	if err != nil {
 		return err
 	}
-	operator := NewOperator(semaphore, NewSleepers(1, func() {}), recorder)
+	operator := NewOperator(semaphore, NewSleepers(1, nil, func() {}), recorder)
 	client, err := recorder.resume(operator)
 	if err != nil {
 		return err

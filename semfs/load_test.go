@@ -128,7 +128,7 @@ func (f *fleeting) release(units uint32) {
 func (f *fleeting) poll(s step) {
 	key := f.load.polled.Add(1)
 	told := make(chan struct{}, 2)
-	readable, err := f.load.operator.Poll(key, func() { told <- struct{}{} })
+	readable, err := f.load.operator.Poll(0, key, func() { told <- struct{}{} })
 	if err != nil {
 		f.load.test.Errorf("polling: %v", err)
 	}

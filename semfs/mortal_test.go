@@ -111,7 +111,7 @@ func (r *record) start(t *testing.T, region *mmapcore.Region, dies func(moment) 
 	memory, err := Open(region)
 	wantNoError(t, "Open", err)
 	p := &process{record: r, dies: dies, died: make(chan struct{}), memory: memory, clients: make(map[uint64]*Client)}
-	p.operator = newOperator(mortalMemory{memory, p}, memory, NewSleepers(8, func() {}), p)
+	p.operator = newOperator(mortalMemory{memory, p}, memory, NewSleepers(8, nil, func() {}), p)
 	p.live(func() error { p.resume(t); return nil })
 	return p
 }

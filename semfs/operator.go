@@ -31,6 +31,7 @@ type Operator struct {
 	// mu is held while this process makes a change, and while units and what is noted of them move together, so that a report shows no unit
 	// twice. Never while sleeping, and never while another process is asked.
 	mu       sync.Mutex
+	present  *attendance            // users who wait or poll; guarded by mu
 	queue    queue                  // who waits for units; guarded by mu
 	pollers  pollers                // whom to tell when a unit comes; guarded by mu
 	holding  map[*Client]struct{}   // who holds units; guarded by mu
@@ -57,8 +58,12 @@ func NewRemoteOperator(memory Memory, recorder Recorder) *Operator {
 
 func newOperator(memory Memory, semaphore *Semaphore, sleepers *Sleepers, recorder Recorder) *Operator {
 	o := &Operator{
-		memory: memory, semaphore: semaphore, sleepers: sleepers, recorder: recorder,
-		pollers: make(pollers), holding: make(map[*Client]struct{}),
+		memory: memory, semaphore: semaphore, sleepers: sleepers, recorder: recorder, holding: make(map[*Client]struct{}),
+	}
+	if sleepers != nil {
+		o.present = newAttendance(sleepers.share)
+		o.queue.depart = o.present.depart
+		o.pollers = pollers{byKey: make(map[uint64]poller), depart: o.present.depart}
 	}
 	if recorder != nil {
 		o.intending = o.intend
@@ -72,7 +77,7 @@ func (o *Operator) Close() {
 	o.mu.Lock()
 	o.closed = true
 	o.queue.tellAll(mmapcore.ErrClosed)
-	clear(o.pollers)
+	o.pollers.clear()
 	if o.attended {
 		o.kick.Cancel()
 	}
@@ -87,9 +92,10 @@ type Conditions struct {
 	Request     uint64                   // number of the caller's request, for the recorder; 0: none
 	Progress    int                      // bytes of the request's text that were done with before
 	Process     int                      // who asks: the id of a process or thread, for reports
+	User        uint32                   // whose share of the semaphores to wait in is taken
 	Describe    func(process int) Holder // says more of it when it acquires units; may be nil
 	Did         func(moved Moved)        // called after each command that posted or took units; may be nil
-	BeforeWait  func()                   // called before the first wait; may be nil
+	BeforeWait  func() error             // called before the first wait, which does not begin if it fails; may be nil
 }
 
 // Moved is what a command has done.
@@ -121,7 +127,9 @@ func (o *Operator) wait(wanted *claim, timeout time.Duration, conditions *Condit
 		return fmt.Errorf("there are not enough units, and without kernel passthrough nobody can wait for them: %w", unix.EOPNOTSUPP)
 	}
 	if conditions.BeforeWait != nil {
-		conditions.BeforeWait()
+		if err := conditions.BeforeWait(); err != nil {
+			return err
+		}
 		conditions.BeforeWait = nil
 	}
 	wanted.granted = make(chan error, 1)
@@ -147,6 +155,9 @@ func (o *Operator) wait(wanted *claim, timeout time.Duration, conditions *Condit
 func (o *Operator) enqueue(wanted *claim) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if err := o.present.arrive(wanted.user); err != nil {
+		return err
+	}
 	o.queue.add(wanted)
 	if err := o.attend(wanted.intent.Units); err != nil {
 		o.queue.remove(wanted)
@@ -222,7 +233,7 @@ func (o *Operator) handOut(changed bool) (waiter *Waiter, fewest uint32, kick *m
 		o.settled = make(chan struct{})
 	}
 	err := o.grant()
-	if err == nil && len(o.pollers) > 0 {
+	if err == nil && o.pollers.length() > 0 {
 		ready, err = o.tellPollers(changed)
 	}
 	if err == nil && o.waiter == nil && o.wanted() != 0 {
@@ -316,12 +327,12 @@ func (o *Operator) giveUp(err error) {
 
 // Poll says whether a unit could be taken. Unless tell is nil, tell is called once when that may have changed, and if there is a unit
 // already when another comes; a second poll with the same key takes the place of the first. Errors: EINVAL when the file is no semaphore,
-// EAGAIN when clients wait for too many semaphores, EOPNOTSUPP where nobody can wait.
-func (o *Operator) Poll(key uint64, tell func()) (readable bool, err error) {
+// EAGAIN when clients, or those of this user, wait for too many semaphores, EOPNOTSUPP where nobody can wait.
+func (o *Operator) Poll(user uint32, key uint64, tell func()) (readable bool, err error) {
 	if o.semaphore == nil {
 		return false, fmt.Errorf("polling without kernel passthrough: %w", unix.EOPNOTSUPP)
 	}
-	readable, settled, err := o.poll(key, tell)
+	readable, settled, err := o.poll(user, key, tell)
 	if settled != nil && readable {
 		// Who is told of this unit may take it at once, and must be told of one that comes right then: it will look the same.
 		<-settled
@@ -330,16 +341,19 @@ func (o *Operator) Poll(key uint64, tell func()) (readable bool, err error) {
 }
 
 // poll returns besides what is closed when the sleeper sleeps; nil if it does already.
-func (o *Operator) poll(key uint64, tell func()) (readable bool, settled <-chan struct{}, err error) {
+func (o *Operator) poll(user uint32, key uint64, tell func()) (readable bool, settled <-chan struct{}, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	state, err := o.semaphore.validState()
 	if readable = err == nil && state.Value > 0; err != nil || tell == nil {
 		return readable, nil, err
 	}
-	o.pollers[key] = poller{tell: tell, another: readable}
+	if err := o.present.arrive(user); err != nil {
+		return readable, nil, err
+	}
+	o.pollers.put(key, poller{user: user, tell: tell, another: readable})
 	if err := o.attend(o.pollers.wanted()); err != nil {
-		delete(o.pollers, key)
+		o.pollers.remove(key)
 		return readable, nil, err
 	}
 	return readable, o.settled, nil
@@ -358,11 +372,7 @@ func (o *Operator) Look() {
 func (o *Operator) Unpoll(key uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, polls := o.pollers[key]; !polls {
-		return
-	}
-	delete(o.pollers, key)
-	if o.attended && o.wanted() == 0 {
+	if o.pollers.remove(key) && o.attended && o.wanted() == 0 {
 		o.kick.Cancel()
 	}
 }

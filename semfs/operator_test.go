@@ -162,7 +162,7 @@ func TestInvalidContentEndsWaits(t *testing.T) {
 			wantEndBy(t, "wait", first, unix.EINVAL)
 			wantEndBy(t, "acquire", second, unix.EINVAL)
 			receive(t, "the poller", told)
-			if readable, err := o.operator.Poll(1, func() {}); readable || !isInvalid(err) {
+			if readable, err := o.operator.Poll(0, 1, func() {}); readable || !isInvalid(err) {
 				t.Errorf("Poll: %v, %v, want EINVAL", readable, err)
 			}
 			wantNoError(t, "Initialise", o.Initialise(Glibc, 3))
@@ -176,7 +176,7 @@ func TestInvalidContentEndsWaits(t *testing.T) {
 func TestOperatorCloseEndsWaits(t *testing.T) {
 	onEachLibc(t, 0, func(t *testing.T, name string, f fixture) {
 		before := runtime.NumGoroutine()
-		o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}), nil)}
+		o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, nil, func() {}), nil)}
 		var ended []<-chan outcome
 		for i, command := range []string{"wait", "timedwait 1000", "acquire 2", "timedacquire 1000", "wait"} {
 			ended = append(ended, o.start(o.operator.NewClient(0), command, Conditions{}))
@@ -203,12 +203,12 @@ func TestOperatorCloseEndsWaits(t *testing.T) {
 func TestOperatorCloseRacesWaits(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	sleepers := NewSleepers(1, func() {})
+	sleepers := NewSleepers(1, nil, func() {})
 	for range 300 {
 		operator := NewOperator(f.Semaphore, sleepers, nil)
 		o := operated{f, operator}
 		first, second := o.start(operator.NewClient(0), "wait", Conditions{}), o.start(operator.NewClient(0), "acquire 2", Conditions{})
-		if _, err := operator.Poll(1, func() { t.Error("told") }); err != nil {
+		if _, err := operator.Poll(0, 1, func() { t.Error("told") }); err != nil {
 			t.Fatal(err)
 		}
 		operator.Close()
@@ -222,7 +222,7 @@ func TestOperatorCloseRacesWaits(t *testing.T) {
 
 // Only so many operators sleep at once; the rest are told at once, and may try again when one is done.
 func TestSleepersAreBounded(t *testing.T) {
-	sleepers := NewSleepers(2, func() {})
+	sleepers := NewSleepers(2, nil, func() {})
 	var all []operated
 	for range 3 {
 		f := newFixture(t)
@@ -237,7 +237,7 @@ func TestSleepersAreBounded(t *testing.T) {
 	for range 3 {
 		wantRefused(t, all[2].operator.NewClient(0), "wait", Conditions{}, unix.EAGAIN)
 		wantRefused(t, all[2].operator.NewClient(0), "acquire 2", Conditions{}, unix.EAGAIN)
-		if readable, err := all[2].operator.Poll(1, func() { t.Error("told") }); readable || !isAgain(err) {
+		if readable, err := all[2].operator.Poll(0, 1, func() { t.Error("told") }); readable || !isAgain(err) {
 			t.Fatalf("Poll: %v, %v, want EAGAIN", readable, err)
 		}
 	}
@@ -266,7 +266,7 @@ func (o operated) awaitLeftBut(t *testing.T, others int64) {
 func TestASleeperThatTellsIsNotCounted(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}), nil)}
+	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, nil, func() {}), nil)}
 	t.Cleanup(o.operator.Close)
 	telling, told := make(chan struct{}), make(chan struct{})
 	wantNotReadable(t, o.operator, 1, func() { close(telling); <-told })
@@ -289,7 +289,7 @@ func TestASleeperThatTellsIsNotCounted(t *testing.T) {
 func TestWaitsFollowEachOther(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}), nil)}
+	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, nil, func() {}), nil)}
 	t.Cleanup(o.operator.Close)
 	const text, rounds = "wait\nwait\nacquire\nwait\n", 3000
 	waiting, posting := o.operator.NewClient(0), o.operator.NewClient(0)

@@ -16,7 +16,7 @@ func isAgain(err error) bool   { return errors.Is(err, unix.EAGAIN) }
 // wantNotReadable polls, and fails unless there is no unit.
 func wantNotReadable(t *testing.T, operator *Operator, key uint64, tell func()) {
 	t.Helper()
-	if readable, err := operator.Poll(key, tell); readable || err != nil {
+	if readable, err := operator.Poll(0, key, tell); readable || err != nil {
 		t.Fatalf("Poll: %v, %v, want false", readable, err)
 	}
 }
@@ -24,7 +24,7 @@ func wantNotReadable(t *testing.T, operator *Operator, key uint64, tell func()) 
 // wantReadable polls, and fails unless there is a unit.
 func wantReadable(t *testing.T, operator *Operator, key uint64, tell func()) {
 	t.Helper()
-	if readable, err := operator.Poll(key, tell); !readable || err != nil {
+	if readable, err := operator.Poll(0, key, tell); !readable || err != nil {
 		t.Fatalf("Poll: %v, %v, want true", readable, err)
 	}
 }
@@ -134,7 +134,7 @@ func TestPollFromWithinTell(t *testing.T) {
 	o := newOperated(t, 0)
 	readable := make(chan bool, 1)
 	wantNotReadable(t, o.operator, 1, func() {
-		now, err := o.operator.Poll(1, nil)
+		now, err := o.operator.Poll(0, 1, nil)
 		readable <- now && err == nil
 	})
 	wantNoError(t, "Post", o.Post(1))
@@ -195,7 +195,7 @@ func TestEventLoops(t *testing.T) {
 					}
 				}
 				for {
-					readable, err := o.operator.Poll(uint64(key), tell)
+					readable, err := o.operator.Poll(0, uint64(key), tell)
 					switch {
 					case err != nil:
 						t.Errorf("Poll: %v", err)

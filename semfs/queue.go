@@ -6,12 +6,16 @@ import "container/list"
 type claim struct {
 	intent  Intent        // to take the units
 	client  *Client       // for whom
+	user    uint32        // who waits
 	granted chan error    // told once, nil with the units; has room for that
 	place   *list.Element // in the queue; nil once it was told
 }
 
 // queue holds claims in the order in which they came. Its owner locks it.
-type queue struct{ claims list.List }
+type queue struct {
+	claims list.List
+	depart func(user uint32) // called for each that goes; immutable
+}
 
 func (q *queue) length() int { return q.claims.Len() }
 
@@ -24,6 +28,7 @@ func (q *queue) remove(c *claim) bool {
 	}
 	q.claims.Remove(c.place)
 	c.place = nil
+	q.depart(c.user)
 	return true
 }
 

@@ -83,7 +83,7 @@ func (m *remoteMemory) Settle(stamp uint32) (bool, error) {
 func TestRemoteOperator(t *testing.T) {
 	operator := NewRemoteOperator(newRemoteMemory(3), nil)
 	client := operator.NewClient(0)
-	patient, hasty := Conditions{Process: 7, BeforeWait: func() { t.Error("it waits") }}, Conditions{NonBlocking: true}
+	patient, hasty := Conditions{Process: 7, BeforeWait: func() error { t.Error("it waits"); return nil }}, Conditions{NonBlocking: true}
 	wantDone(t, client, "wait\ntimedwait 5\nacquire\n", patient)
 	wantReport(t, operator, 0, 0, Holder{Process: 7, Units: 1})
 	for _, command := range []string{"wait", "acquire", "acquire 2", "timedwait 9", "timedacquire 9"} {
@@ -97,7 +97,7 @@ func TestRemoteOperator(t *testing.T) {
 	wantDone(t, client, "post 2\nrelease\nacquire 3\nset 5\n", patient)
 	wantReport(t, operator, 5, 0, Holder{Process: 7, Units: 3})
 	wantRefused(t, client, "post 2147483647", patient, unix.EOVERFLOW)
-	if readable, err := operator.Poll(1, func() { t.Error("told") }); readable || !errors.Is(err, unix.EOPNOTSUPP) {
+	if readable, err := operator.Poll(0, 1, func() { t.Error("told") }); readable || !errors.Is(err, unix.EOPNOTSUPP) {
 		t.Errorf("Poll: %v, %v, want EOPNOTSUPP", readable, err)
 	}
 	operator.Unpoll(1)

@@ -173,7 +173,7 @@ func TestSettlingWhatIsNoSemaphore(t *testing.T) {
 		f := newFixture(t)
 		wantNoError(t, "Initialise", f.Initialise(Glibc, 1))
 		wantNoError(t, "Resize", f.region.Resize(size))
-		operator := NewOperator(f.Semaphore, NewSleepers(1, func() {}), nil)
+		operator := NewOperator(f.Semaphore, NewSleepers(1, nil, func() {}), nil)
 		if done, err := operator.Settle(Intent{Stamp: 9, Kind: Post, Units: 1}); done || err != nil {
 			t.Errorf("in a file of %d bytes: %v, %v", size, done, err)
 		}
@@ -216,7 +216,7 @@ func TestWhatIsRefusedIsNotIntended(t *testing.T) {
 		wantRefused(t, p.client(1), text, Conditions{Request: 1}, want)
 	}
 	p.bury(t)
-	refusing := NewOperator(f.Semaphore, NewSleepers(1, func() {}), fullRecord{})
+	refusing := NewOperator(f.Semaphore, NewSleepers(1, nil, func() {}), fullRecord{})
 	wantRefused(t, refusing.NewClient(1), "post", Conditions{Request: 1}, unix.ENOSPC)
 	wantRefused(t, refusing.NewClient(1), "wait", Conditions{Request: 1}, unix.ENOSPC)
 	wantQuiet(t, f.Semaphore)
@@ -227,7 +227,7 @@ func TestWhatIsRefusedIsNotIntended(t *testing.T) {
 func TestRecordingTakesNoMemory(t *testing.T) {
 	o := newOperated(t, 1000)
 	looking := testing.AllocsPerRun(100, func() { _, _ = o.region.Size() })
-	operator := NewOperator(o.Semaphore, NewSleepers(1, func() {}), forgetful{})
+	operator := NewOperator(o.Semaphore, NewSleepers(1, nil, func() {}), forgetful{})
 	client := operator.NewClient(1)
 	for _, kind := range []Kind{Post, Take, Acquire, Release, Set} {
 		allocations := testing.AllocsPerRun(100, func() {

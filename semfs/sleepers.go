@@ -10,12 +10,16 @@ import (
 // Sleepers bounds how many operators may sleep for their clients at once, since each sleeps in an operating system thread.
 type Sleepers struct {
 	most  int64
+	share Share // of one user; nil: as much as there is
 	count atomic.Int64
 	awake func() // immutable
 }
 
-// NewSleepers returns a bound of most threads. awake is called whenever a sleeper has begun or was woken, before it does anything.
-func NewSleepers(most int, awake func()) *Sleepers { return &Sleepers{most: int64(most), awake: awake} }
+// NewSleepers returns a bound of most threads, and of one user's share; nil is no bound of that. awake is called whenever a sleeper has begun or
+// was woken, before it does anything.
+func NewSleepers(most int, share Share, awake func()) *Sleepers {
+	return &Sleepers{most: int64(most), share: share, awake: awake}
+}
 
 // begin counts one more. Error: EAGAIN when there are too many.
 func (s *Sleepers) begin() error {
