@@ -67,6 +67,57 @@ func TestDiscardGivesBuffersBack(t *testing.T) {
 	}
 }
 
+// TestCompactKeepsWhatIsNeeded has requests copied out of their buffers, which others then use.
+func TestCompactKeepsWhatIsNeeded(t *testing.T) {
+	kernel := newFakeKernel(t)
+	read := func(m message) fuse.Request {
+		t.Helper()
+		kernel.write(m)
+		request, err := kernel.f.conn.ReadRequest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return request
+	}
+	data, body := bytes.Repeat([]byte("data"), 1000), bytes.Repeat([]byte("body"), 100)
+	write := read(message{opcode: opWrite, unique: 1, node: 2, body: writeBody(3, 0, data)}).(*fuse.WriteRequest)
+	attribute := read(message{opcode: opSetxattr, unique: 4, node: 2, body: append(words(5, 0, 0, 0), "user.a\x00value"...)}).(*fuse.SetxattrRequest)
+	unknown := read(message{opcode: 4711, unique: 5, node: 2, body: body}).(*fuse.UnrecognizedRequest)
+	lookup := read(message{opcode: opLookup, unique: 6, node: 2, body: []byte("name\x00")}).(*fuse.LookupRequest)
+	all := []fuse.Request{write, attribute, unknown, lookup}
+	sizes := 0
+	for _, request := range all {
+		if isCompact(request) {
+			t.Errorf("%v is compact before", request)
+		}
+		sizes += compact(request)
+		if !isCompact(request) {
+			t.Errorf("%v is not compact", request)
+		}
+	}
+	if sizes < len(data)+len(body) || sizes > len(data)+len(body)+5000 {
+		t.Errorf("they take %d bytes", sizes)
+	}
+	for range 100 { // with the buffers that were theirs
+		discard(read(message{opcode: 4711, unique: 9, node: 1, body: bytes.Repeat([]byte("x"), 10000)}))
+	}
+	got, err := bodyOf(unknown)
+	if err != nil || !bytes.Equal(got, body) || !bytes.Equal(write.Data, data) || string(attribute.Xattr) != "value" || lookup.Name != "name" {
+		t.Errorf("%v, %d bytes of the body, %d of data, %q, %q", err, len(got), len(write.Data), attribute.Xattr, lookup.Name)
+	}
+	if write.Handle != 3 || write.Hdr().ID != 1 || unknown.Opcode != 4711 || unknown.Hdr().Node != 2 {
+		t.Errorf("their headers are %v and %v", write.Hdr(), unknown.Hdr())
+	}
+	for _, request := range all {
+		discard(request) // gives nothing back
+	}
+	whole := read(message{opcode: opWrite, unique: 1, node: 2, body: writeBody(3, 0, make([]byte, maxWrite))})
+	if len(whole.(*fuse.WriteRequest).Data) != maxWrite {
+		t.Error("there is a small buffer among bazil's")
+	}
+	discard(whole)
+}
+
 func BenchmarkReadRequest(b *testing.B) {
 	kernel := newFakeKernel(b)
 	b.ReportAllocs()

@@ -122,9 +122,7 @@ func (f *Filesystem) statfs(r *fuse.StatfsRequest) {
 		f.fail(r, err)
 		return
 	}
-	r.Respond(&fuse.StatfsResponse{
-		Blocks: figures.Blocks, Bfree: figures.Bfree, Bavail: figures.Bavail,
-		Files: figures.Files, Ffree: figures.Ffree,
-		Bsize: uint32(figures.Bsize), Frsize: uint32(figures.Frsize), Namelen: uint32(figures.Namelen),
-	})
+	var message [outHeaderSize + statfsOutSize]byte
+	putStatfs(message[outHeaderSize:], &figures)
+	_ = f.answer(r, message[:])
 }

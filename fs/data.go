@@ -86,7 +86,7 @@ func (f *Filesystem) write(r *fuse.WriteRequest) {
 		f.fail(r, err)
 		return
 	}
-	r.Respond(&fuse.WriteResponse{Size: n})
+	f.answerWord(r, uint32(n))
 }
 
 // writeAt writes, and tells if that made the file longer.

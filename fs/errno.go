@@ -41,6 +41,6 @@ func (f *Filesystem) fail(request fuse.Request, err error) {
 		f.log.Warn("request failed", "request", request.String(), "errno", errno.Error(), "reason", err)
 	}
 	crashpoint.Here("fs: an error is due")
-	request.RespondError(errno)
+	f.answerError(request, errno)
 	crashpoint.Here("fs: an error is sent")
 }

@@ -25,7 +25,7 @@ func (f *Filesystem) poll(r *fuse.PollRequest) {
 	case handle.info != nil && handle.info.events != nil:
 		events = f.pollEvents(r, handle)
 	}
-	r.Respond(&fuse.PollResponse{REvents: events})
+	f.answerWord(r, uint32(events))
 }
 
 // recordPoll notes what wakes those who poll a handle, should this process die. It is the same for each poll of a handle.

@@ -32,11 +32,33 @@ func (f *Filesystem) answer(request fuse.Request, message []byte) error {
 	crashpoint.Here("fs: a reply is sent")
 	if err != nil && err != unix.ENOENT && err != unix.ENODEV {
 		f.log.Error("the kernel refused a reply", "request", request.String(), "bytes", len(message), "reason", err)
-		request.RespondError(unix.EIO)
+		f.answerError(request, unix.EIO)
 		return err
 	}
 	discard(request)
 	return err
+}
+
+// answerError replies to a request with an error.
+func (f *Filesystem) answerError(request fuse.Request, errno unix.Errno) {
+	f.answerErrorTo(request.Hdr(), errno)
+	discard(request)
+}
+
+// answerErrorTo is answerError by a request's header.
+func (f *Filesystem) answerErrorTo(header *fuse.Header, errno unix.Errno) {
+	var message [outHeaderSize]byte
+	err := send(f.descriptor, uint64(header.ID), message[:], errno)
+	if err != nil && err != unix.ENOENT && err != unix.ENODEV {
+		f.log.Error("the kernel refused a reply", "request", header.String(), "reason", err)
+	}
+}
+
+// answerWord replies to a WRITE with how much was written, or to a POLL with what is ready.
+func (f *Filesystem) answerWord(request fuse.Request, word uint32) {
+	var message [outHeaderSize + 8]byte // struct fuse_write_out, struct fuse_poll_out
+	le.PutUint32(message[outHeaderSize:], word)
+	_ = f.answer(request, message[:])
 }
 
 // answerEmpty replies to a request that has nothing to return.

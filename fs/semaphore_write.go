@@ -120,5 +120,5 @@ func (f *Filesystem) writeBackSemaphore(r *fuse.WriteRequest, handle *handle) {
 		f.fail(r, err)
 		return
 	}
-	r.Respond(&fuse.WriteResponse{Size: len(r.Data)})
+	f.answerWord(r, uint32(len(r.Data)))
 }

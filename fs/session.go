@@ -144,7 +144,7 @@ func (f *Filesystem) serve(request fuse.Request) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			f.log.Error("panic while serving a request", "cause", cause, "stack", string(debug.Stack()))
-			request.RespondError(unix.EIO)
+			f.answerError(request, unix.EIO)
 		}
 	}()
 	f.dispatch(request, kernelNode)

@@ -57,6 +57,7 @@ const (
 	entryOutSize  = 40 + attrSize
 	openOutSize   = 16
 	attrOutSize   = 16 + attrSize
+	statfsOutSize = 80
 	initOutSize   = 64
 )
 
@@ -117,6 +118,18 @@ func putAbsent(to []byte, valid time.Duration) {
 func putAttrOut(to []byte, stat *unix.Stat_t) {
 	putDuration(to[0:], to[8:], attributesValid(stat))
 	putAttr(to[16:], stat)
+}
+
+// putStatfs encodes struct fuse_statfs_out.
+func putStatfs(to []byte, figures *unix.Statfs_t) {
+	le.PutUint64(to[0:], figures.Blocks)
+	le.PutUint64(to[8:], figures.Bfree)
+	le.PutUint64(to[16:], figures.Bavail)
+	le.PutUint64(to[24:], figures.Files)
+	le.PutUint64(to[32:], figures.Ffree)
+	le.PutUint32(to[40:], uint32(figures.Bsize))
+	le.PutUint32(to[44:], uint32(figures.Namelen))
+	le.PutUint32(to[48:], uint32(figures.Frsize))
 }
 
 // opening is what an OPEN or CREATE reply says.
