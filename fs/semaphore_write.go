@@ -13,10 +13,32 @@ import (
 // errLookAgain makes the kernel look a name up once more. It is part of daily use.
 var errLookAgain = fmt.Errorf("look again: %w", unix.ESTALE)
 
+// mostText is how many bytes of commands are taken of a write: they are kept while it waits. Who writes more is told how many were, and writes
+// the rest again.
+const mostText = 4096
+
+// firstLines returns as many whole lines of a text as are taken at once. EINVAL when the first is longer.
+func firstLines(text []byte) ([]byte, error) {
+	if len(text) <= mostText {
+		return text, nil
+	}
+	end := bytes.LastIndexByte(text[:mostText], '\n')
+	if end < 0 {
+		return text[:mostText], fmt.Errorf("a line of more than %d bytes is no command: %w", mostText, unix.EINVAL)
+	}
+	return text[:end+1], nil
+}
+
 // writeSemaphore does the commands in a write.
 func (f *Filesystem) writeSemaphore(r *fuse.WriteRequest, handle *handle) {
 	f.awaitSettled()
-	text := bytes.Clone(r.Data) // which may have to wait longer than the request's buffer can be spared
+	lines, err := firstLines(r.Data)
+	if err != nil {
+		f.refuse(handle, lines, err)
+		f.fail(r, err)
+		return
+	}
+	text := bytes.Clone(lines) // which may have to wait longer than the request's buffer can be spared
 	answer := &writeAnswer{filesystem: f, request: r, header: r.Header}
 	end := r.Offset
 	conditions := semfs.Conditions{
