@@ -114,6 +114,7 @@ func (f *Filesystem) applyRemount(text string) error {
 	}
 	f.tree.SetQuota(changed.everybodysQuota())
 	f.options.Store(&changed)
+	f.setLimits(&changed)
 	f.log.Info("remounted", "options", changed.String())
 	return nil
 }

@@ -19,7 +19,7 @@
 // # Concurrency
 //
 // A few goroutines read requests and serve them where they were read; there is always one left to read (see session.go), so
-// a slow request holds up no other. Lock order: Filesystem.openings, then the locks of objects. Filesystem.handles and
+// a slow request holds up no other. What one user asks beyond a limit waits for that user's own requests (see turn.go). Lock order: Filesystem.openings, then the locks of objects. Filesystem.handles and
 // inflight stand alone. None is held while a reply is written.
 //
 // A semaphore's locks: openings or openSemaphore, then operation, then those of semfs; semaphores.mu (see apart.go) comes after all of

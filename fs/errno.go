@@ -32,12 +32,15 @@ func ordinary(errno syscall.Errno) bool {
 func (f *Filesystem) fail(request fuse.Request, err error) {
 	errno := errnoOf(err)
 	f.inflight.failed(request.Hdr().ID, errno)
+	f.giveReserved(request.Hdr())
 	f.tellFull(request, errno)
-	if ordinary(errno) || errors.Is(err, errLookAgain) {
+	switch {
+	case f.tellExceeded(request, err):
+	case ordinary(errno) || errors.Is(err, errLookAgain):
 		if f.log.IsDebug() {
 			f.log.Debug("request failed", "request", request.String(), "errno", errno.Error(), "reason", err)
 		}
-	} else {
+	default:
 		f.log.Warn("request failed", "request", request.String(), "errno", errno.Error(), "reason", err)
 	}
 	crashpoint.Here("fs: an error is due")

@@ -46,6 +46,7 @@ type Filesystem struct {
 	attempts   attempts
 	requests   madeHandles
 	settled    settling
+	limits     limits
 	journal    *journal.Journal     // immutable
 	meter      *meter.Meter         // immutable
 	metrics    *prometheus.Registry // immutable
@@ -124,7 +125,9 @@ func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logg
 	f.requests.init()
 	f.settled.init()
 	f.orphans.init()
-	f.sleepers = semfs.NewSleepers(mostSleepers, nil, f.pulse.beat)
+	f.limits.init()
+	f.setLimits(&found.Options)
+	f.sleepers = semfs.NewSleepers(mostSleepers, f.limits.semaphores, f.pulse.beat)
 	return f
 }
 

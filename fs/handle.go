@@ -26,6 +26,14 @@ type handle struct {
 	row        record.Row             // what outlives the process; set before the kernel knows of it
 }
 
+// user is whose it is; false for one that the kernel was never told of.
+func (h *handle) user() (uid uint32, known bool) {
+	if of := h.origin.Load(); of != nil {
+		return of.uid, true
+	}
+	return 0, false
+}
+
 // reader is what the handle of a regular file reads by.
 func (h *handle) reader() *objects.Object {
 	if h.quiet != nil {

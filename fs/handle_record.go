@@ -104,12 +104,16 @@ func (f *Filesystem) recordHandle(request fuse.Request, handle *handle, flags, r
 		return err
 	}
 	handle.row = row
+	f.inflight.spendReserved(header.ID) // it is the handle that the request has reserved
 	handle.origin.Store(from)
 	return nil
 }
 
 // resent marks the number of a request that the kernel sends again.
 const resent = 1 << 63
+
+// isResent says whether a request was sent to another process before.
+func isResent(header *fuse.Header) bool { return uint64(header.ID)&resent != 0 }
 
 // numberOf is a request's number, the same when it comes again.
 func numberOf(request fuse.Request) uint64 { return uint64(request.Hdr().ID) &^ resent }

@@ -10,9 +10,10 @@ import (
 const handOverPatience = 5 * time.Second
 
 // HandOver has no further request served, and returns when those are answered that are being served, but for those that wait for
-// other clients: they come again. The process must end then; Close must not be called, since another goes on.
+// other clients, or for their turn: they come again. The process must end then; Close must not be called, since another goes on.
 func (f *Filesystem) HandOver() {
 	f.handingOver.Store(true)
+	f.endParks()
 	for deadline := time.Now().Add(handOverPatience); f.inflight.busy() && time.Now().Before(deadline); {
 		_, _ = unix.Poll(nil, 1)
 	}

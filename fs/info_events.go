@@ -61,6 +61,10 @@ func (f *Filesystem) recordRead(r *fuse.ReadRequest, handle *handle) {
 
 // awaitEvent reads when there is something to read. EINTR when the reader does not want to wait any more.
 func (f *Filesystem) awaitEvent(r *fuse.ReadRequest, handle *handle, into []byte) (int, error) {
+	if err := f.beginWait(&r.Header); err != nil {
+		return 0, err
+	}
+	defer f.endWait(&r.Header)
 	interrupted := f.inflight.interruption(r.ID)
 	key := ^uint64(r.ID) // as nobody's who polls
 	defer handle.info.events.Unpoll(key)

@@ -15,10 +15,14 @@ type openInfo struct {
 	text      []byte          // of a file: what it held at its open; immutable
 	directory *infoDirectory  // of a directory, else nil
 	events    *journal.Reader // of the stream of events, else nil
+	user      uint32          // who has opened it; immutable
 
 	// makeAgain makes the text of a file that another process has opened; nil for others. Immutable.
 	makeAgain func() ([]byte, error)
 }
+
+// isReader says whether it counts among its user's open files of the tree.
+func (o *openInfo) isReader() bool { return o != nil && o.directory == nil }
 
 // infoDirectory is an open directory of the tree.
 type infoDirectory struct {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"shmfs/fs/greed"
 	"shmfs/fs/meter"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,6 +51,9 @@ var (
 	handlesMetric  = describe("open_handles", "Open files and directories.")
 	nodesMetric    = describe("nodes", "Inodes that the kernel or the daemon knows.")
 	restartsMetric = describe("worker_restarts_total", "How often a process that served the mount has died and another went on.")
+	waitersMetric  = describe("waiters", "Calls that wait for a semaphore or an event.")
+	queuedMetric   = describe("requests_queued", "Requests that wait for others of their user to be answered.")
+	refusedMetric  = describe("limit_refusals_total", "Calls that a limit of one user has refused.", "limit")
 	eventReaders   = describe("event_readers", "Open streams of events.")
 	eventsMetric   = describe("events_total", "Events so far.")
 	eventsDropped  = describe("events_dropped_total", "Events that readers were told that they missed.")
@@ -60,7 +64,7 @@ var (
 func (c mountCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, one := range []*prometheus.Desc{
 		infoMetric, uptimeMetric, objectsMetric, directories, semaphoreCount, chargedMetric, residentMetric, limitMetric, inodesUsed,
-		inodesLimit, userCharged, userObjects, userLimit, userMost, handlesMetric, nodesMetric, restartsMetric, eventReaders, eventsMetric,
+		inodesLimit, userCharged, userObjects, userLimit, userMost, handlesMetric, nodesMetric, waitersMetric, queuedMetric, refusedMetric, restartsMetric, eventReaders, eventsMetric,
 		eventsDropped, collectFailed,
 	} {
 		to <- one
@@ -73,14 +77,17 @@ func (c mountCollector) Collect(to chan<- prometheus.Metric) {
 	gauge := func(of *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(of, prometheus.GaugeValue, value, labels...)
 	}
-	counter := func(of *prometheus.Desc, value uint64) {
-		to <- prometheus.MustNewConstMetric(of, prometheus.CounterValue, float64(value))
+	counter := func(of *prometheus.Desc, value uint64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(of, prometheus.CounterValue, float64(value), labels...)
 	}
 	options := f.options.Load()
 	gauge(infoMetric, 1, f.facts.Mode, options.Commit.String(), options.Store, BuildVersion().String())
 	gauge(uptimeMetric, time.Since(timeAt(f.facts.Started)).Seconds())
 	gauge(handlesMetric, float64(f.handles.count()))
 	gauge(nodesMetric, float64(f.tree.Known()))
+	gauge(waitersMetric, float64(f.limits.waiters.Total()))
+	gauge(queuedMetric, float64(f.limits.turns.Queued()))
+	f.limits.each(func(name string, count *greed.Count) { counter(refusedMetric, count.Refused(), name) })
 	gauge(eventReaders, float64(f.journal.Readers()))
 	counter(restartsMetric, f.supervisor.Restarts())
 	counter(eventsMetric, f.journal.Published())

@@ -25,6 +25,7 @@ const (
 	opFlush       = 25
 	opReleasedir  = 29
 	opIoctl       = 39
+	opPoll        = 40
 )
 
 // infoKernel is a fake kernel whose mount holds a file and a directory with a file, of which it knows nothing.

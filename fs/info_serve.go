@@ -200,28 +200,41 @@ func (f *Filesystem) forgetInfo(node, count uint64) {
 
 // infoOpen opens a file or directory of the tree.
 func (f *Filesystem) infoOpen(r *fuse.OpenRequest) {
-	node := uint64(r.Node)
-	opened := &openInfo{}
-	flags, wanted := uint32(openDirectIO), uint32(r.Flags)
-	var err error
-	switch {
-	case r.Dir:
-		opened.directory, err = f.openInfoDirectory(node)
-		flags, wanted = 0, wanted|unix.O_DIRECTORY
-	case uint32(r.Flags)&(unix.O_ACCMODE|unix.O_TRUNC) != unix.O_RDONLY:
-		err = fmt.Errorf("writing in %s: %w", infoName, unix.EPERM)
-	case node == infoEvents:
-		opened, flags = f.openEvents(askerOf(r)), openDirectIO|openStream
-	default:
-		opened.text, err = f.infoText(node, askerOf(r))
+	if handle, replied := f.madeBefore(r); handle != nil {
+		f.answerOpening(r, f.openingOf(handle, replied))
+		return
 	}
+	opened, wanted, replied, err := f.openInfo(r)
 	if err != nil {
 		f.fail(r, err)
 		return
 	}
-	handle := &handle{node: node, kernelNode: node, info: opened}
+	handle := &handle{node: uint64(r.Node), kernelNode: uint64(r.Node), info: opened}
 	f.handles.add(handle)
-	f.handOver(r, handle, wanted, flags)
+	f.handOver(r, handle, wanted, replied)
+}
+
+// openInfo returns what a file or directory of the tree holds at this moment, and the flags that it is opened with and of the reply.
+func (f *Filesystem) openInfo(r *fuse.OpenRequest) (opened *openInfo, wanted, replied uint32, err error) {
+	node, from := uint64(r.Node), askerOf(r)
+	if r.Dir {
+		directory, err := f.openInfoDirectory(node)
+		return &openInfo{directory: directory, user: r.Uid}, uint32(r.Flags) | unix.O_DIRECTORY, 0, err
+	}
+	if uint32(r.Flags)&(unix.O_ACCMODE|unix.O_TRUNC) != unix.O_RDONLY {
+		return nil, 0, 0, fmt.Errorf("writing in %s: %w", infoName, unix.EPERM)
+	}
+	if err := f.takeReader(r); err != nil {
+		return nil, 0, 0, err
+	}
+	opened, replied = &openInfo{}, openDirectIO
+	if node == infoEvents {
+		opened, replied = f.openEvents(from), openDirectIO|openStream
+	} else if opened.text, err = f.infoText(node, from); err != nil {
+		f.limits.readers.Give(r.Uid)
+	}
+	opened.user = r.Uid
+	return opened, uint32(r.Flags), replied, err
 }
 
 // infoText makes the text of a file for who asks.

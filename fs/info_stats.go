@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"shmfs/fs/greed"
 	"shmfs/objects"
 
 	"golang.org/x/sys/unix"
@@ -79,6 +80,9 @@ func (f *Filesystem) statsText(asker) ([]byte, error) {
 	line("inodes-limit", usage.Files)
 	line("handles", f.handles.count())
 	line("nodes", f.tree.Known())
+	line("waiters", f.limits.waiters.Total())
+	line("queued", f.limits.turns.Queued())
+	f.limits.each(func(name string, count *greed.Count) { line("refused-"+name, count.Refused()) })
 	line("event-readers", f.journal.Readers())
 	line("events", f.journal.Published())
 	line("events-dropped", f.journal.Dropped())

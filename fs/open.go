@@ -257,6 +257,7 @@ func (f *Filesystem) closeHandle(id uint64) {
 
 // closeTaken closes a handle that is in no table any more.
 func (f *Filesystem) closeTaken(handle *handle) {
+	defer f.uncount(handle)
 	if handle.semaphore != nil {
 		f.closeSemaphore(handle)
 		crashpoint.Here("fs: what was held through a handle is given back")

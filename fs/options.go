@@ -3,6 +3,7 @@ package fs
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,6 +65,10 @@ type Options struct {
 	AllowOther bool
 	// FSName is the source that the mount table shows.
 	FSName string
+	// The most that one user may have, other than root and who runs the daemon; 0 is no limit (docs/limits.md). LimitHandles are open
+	// files and directories, LimitWaiters calls that wait for a semaphore or an event, LimitReaders open files of the daemon's own
+	// tree, LimitRequests requests that are served at a time.
+	LimitHandles, LimitWaiters, LimitReaders, LimitRequests int64
 }
 
 // DefaultOptions returns what is in force when nothing is asked for: the defaults of tmpfs where tmpfs has the option,
@@ -82,7 +87,22 @@ func DefaultOptions() Options {
 		Passthrough: true,
 		AllowOther:  os.Geteuid() == 0,
 		FSName:      "shmfs",
+
+		LimitHandles:  defaultHandles(),
+		LimitWaiters:  10_000,
+		LimitReaders:  32,
+		LimitRequests: int64(8 * runtime.NumCPU()),
 	}
+}
+
+// defaultHandles is what leaves other users room among the descriptors that this process may have: each open file may take one.
+func defaultHandles() int64 {
+	const most, share = 64 << 10, 4
+	var descriptors unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &descriptors); err != nil {
+		return most
+	}
+	return int64(max(1, min(descriptors.Max/share, most)))
 }
 
 // String returns the options in the form ParseOptions reads, every one of them in force named, so that for any options o
@@ -97,6 +117,10 @@ func (o Options) String() string {
 		choice(o.AllowOther, "allow_other", "noallow_other"),
 		"fsname=" + escapeValue(o.FSName),
 		"quota-objects=" + strconv.FormatInt(o.QuotaObjects, 10),
+		"limit-handles=" + strconv.FormatInt(o.LimitHandles, 10),
+		"limit-waiters=" + strconv.FormatInt(o.LimitWaiters, 10),
+		"limit-readers=" + strconv.FormatInt(o.LimitReaders, 10),
+		"limit-requests=" + strconv.FormatInt(o.LimitRequests, 10),
 	}
 	if o.Commit == Strict {
 		words = append(words, "quota-uid="+strconv.FormatInt(o.QuotaBytes, 10))

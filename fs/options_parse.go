@@ -30,7 +30,7 @@ func ParseOptions(text string) (Options, error) {
 }
 
 // ParseRemount reads changes to a live mount on top of the options in force. What is not named stays as it is. Only size,
-// nr_inodes, quota-uid, quota-objects, huge, ro/rw and exec/noexec can change; another option may be named with the value that it has. The word
+// nr_inodes, quota-uid, quota-objects, huge, the limits of one user, ro/rw and exec/noexec can change; another option may be named with the value that it has. The word
 // "remount" itself may stand in the list. Every error is an *OptionError.
 func ParseRemount(text string, current Options) (Options, error) {
 	options := current
@@ -56,6 +56,8 @@ func ParseRemount(text string, current Options) (Options, error) {
 	fixed.Size, fixed.Inodes, fixed.Huge = current.Size, current.Inodes, current.Huge
 	fixed.QuotaBytes, fixed.QuotaObjects = current.QuotaBytes, current.QuotaObjects
 	fixed.ReadOnly, fixed.NoExec = current.ReadOnly, current.NoExec
+	fixed.LimitHandles, fixed.LimitWaiters = current.LimitHandles, current.LimitWaiters
+	fixed.LimitReaders, fixed.LimitRequests = current.LimitReaders, current.LimitRequests
 	if fixed != current {
 		return Options{}, needsNewMount(words, current)
 	}

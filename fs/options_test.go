@@ -58,6 +58,9 @@ func TestParseOptions(t *testing.T) {
 		{"allow_other", func(o *Options) { o.AllowOther = true }},
 		{"allow_other,noallow_other", func(o *Options) { o.AllowOther = false }},
 		{"fsname=jobs of=day", func(o *Options) { o.FSName = "jobs of=day" }},
+		{"limit-handles=0,limit-waiters=0", func(o *Options) { o.LimitHandles, o.LimitWaiters = 0, 0 }},
+		{"limit-readers=7,limit-requests=1k", func(o *Options) { o.LimitReaders, o.LimitRequests = 7, 1<<10 }},
+		{"store=/var/lib/x,limit-handles=5", func(o *Options) { inDirectory("/var/lib/x", 0)(o); o.LimitHandles = 5 }},
 		{"rw,exec,nosuid,nodev,defaults,auto,noauto,nofail,nouser,_netdev", func(*Options) {}},
 		{"atime,noatime,relatime,norelatime,strictatime,lazytime,diratime,nodiratime", func(*Options) {}},
 		{"x-systemd.requires=/data,X-mount.mkdir,comment=mine", func(*Options) {}},
@@ -141,6 +144,11 @@ func TestParseOptionsErrors(t *testing.T) {
 		{"store=", `option "store": it needs a value`},
 		{"store=/a\x00b", `a path holds no zero byte`},
 		{"fsname=", `option "fsname": it needs a value`},
+		{"limit-handles", `option "limit-handles": it needs a value, such as limit-handles=10K`},
+		{"limit-waiters=-1", `option "limit-waiters=-1": it cannot be negative`},
+		{"limit-readers=5%", `option "limit-readers=5%": it must be a whole number`},
+		{"limit-requests=many", `option "limit-requests=many": it must be a whole number`},
+		{"limit-request=1", `unknown option "limit-request": did you mean "limit-requests"?`},
 		{"fsname=a\tb", `control characters`},
 		{"ro=1", `option "ro=1": it takes no value`},
 		{"ro=", `option "ro": it takes no value`},
@@ -176,6 +184,9 @@ func TestParseRemount(t *testing.T) {
 		{"size=2G,remount,nr_inodes=5,huge=never", func(o *Options) { o.Size, o.Inodes, o.Huge = 2<<30, 5, "never" }},
 		{"quota-objects=9,quota-uid=0", func(o *Options) { o.QuotaObjects = 9 }},
 		{"ro,noexec", func(o *Options) { o.ReadOnly, o.NoExec = true, true }},
+		{"limit-handles=1,limit-waiters=2,limit-readers=3,limit-requests=4", func(o *Options) {
+			o.LimitHandles, o.LimitWaiters, o.LimitReaders, o.LimitRequests = 1, 2, 3, 4
+		}},
 		{"rw,exec,noatime,defaults,x-note=1", func(*Options) {}},
 		{"commit=strict,commit=lazy", func(*Options) {}},
 		{"commit=lazy,store=tmpfs,uid=7,size=5M", func(o *Options) { o.Size = 5 << 20 }},
@@ -267,7 +278,8 @@ func TestDefaultOptionsAreTheCallersOwn(t *testing.T) {
 
 // Every field has to survive String and ParseOptions, also one that is added later.
 func TestStringNamesEveryField(t *testing.T) {
-	changes := must(t, "size=77,nr_inodes=78,mode=123,uid=79,gid=80,huge=never,ro,noexec,commit=lazy,passthrough=off,fsname=f,quota-objects=81")
+	changes := must(t, "size=77,nr_inodes=78,mode=123,uid=79,gid=80,huge=never,ro,noexec,commit=lazy,passthrough=off,fsname=f,quota-objects=81,"+
+		"limit-handles=81,limit-waiters=82,limit-readers=83,limit-requests=84")
 	changes.AllowOther = !DefaultOptions().AllowOther
 	before, after := reflect.ValueOf(DefaultOptions()), reflect.ValueOf(changes)
 	for i := range before.NumField() {

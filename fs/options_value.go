@@ -63,6 +63,14 @@ func parseCount(text string) (int64, error) {
 	return count, err
 }
 
+// parseLimit returns what reads a limit of one user's.
+func parseLimit(name string, field func(*Options) *int64) func(*Options, string) error {
+	return func(o *Options, value string) error {
+		most, err := parseNumber(value)
+		return setOption(field(o), most, name, value, err)
+	}
+}
+
 // parseNumber reads a whole number with an optional binary unit, in upper or lower case.
 func parseNumber(text string) (int64, error) {
 	digits, shift := text, 0

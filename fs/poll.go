@@ -70,6 +70,7 @@ func (f *Filesystem) pollSemaphore(r *fuse.PollRequest, handle *handle) fuse.Pol
 	case there: // even if nobody can be told of the next
 		return writable | readable
 	case err != nil:
+		f.tellExceeded(r, err)
 		return writable | fuse.PollError
 	}
 	return writable

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -32,9 +33,22 @@ func (r *refusals) allow(now time.Time) bool {
 	return r.count <= mostRefusals
 }
 
+// refusedCommand is what a client wrote to a semaphore, for the log.
+type refusedCommand struct {
+	node uint64
+	text []byte
+}
+
+func (c refusedCommand) String() string {
+	return fmt.Sprintf("%s on node %d", strconv.Quote(string(c.text)), c.node)
+}
+
 // refuse logs why a command was not done, if it was wrong rather than out of luck.
 func (f *Filesystem) refuse(handle *handle, text []byte, err error) {
 	const most = 60 // bytes of a client's text in a line
+	if f.tellExceeded(refusedCommand{handle.node, text[:min(len(text), most)]}, err) {
+		return
+	}
 	switch errnoOf(err) {
 	case unix.EAGAIN, unix.EINTR, unix.ETIMEDOUT, unix.EBADF:
 		return

@@ -117,6 +117,7 @@ func (f *Filesystem) takeUpHandle(row record.Row, words []uint64, openings map[u
 		row.Remove()
 		return err
 	}
+	f.recount(handle)
 	f.handles.restore(handle)
 	f.requests.note(words[handleRequest], handle)
 	return nil
@@ -154,13 +155,13 @@ func (f *Filesystem) reopenInfo(node uint64, words []uint64) (*openInfo, error) 
 	from := askerOfRow(words)
 	if uint32(words[handleFlags])&unix.O_DIRECTORY != 0 {
 		directory, err := f.openInfoDirectory(node)
-		return &openInfo{directory: directory}, err
+		return &openInfo{directory: directory, user: from.uid}, err
 	}
 	if node == infoEvents {
-		return &openInfo{events: f.journal.SubscribeFrom(f.eventFilter(from), words[handleAfter])}, nil
+		return &openInfo{events: f.journal.SubscribeFrom(f.eventFilter(from), words[handleAfter]), user: from.uid}, nil
 	}
 	make := func() ([]byte, error) { return f.infoText(node, from) }
-	return &openInfo{makeAgain: sync.OnceValues(make)}, nil
+	return &openInfo{makeAgain: sync.OnceValues(make), user: from.uid}, nil
 }
 
 // wakePollers has everybody who polls look again: whom to tell of what died with the process.

@@ -38,8 +38,10 @@ func (f *Filesystem) writeSemaphore(r *fuse.WriteRequest, handle *handle) {
 		f.fail(r, err)
 		return
 	}
+	header := r.Header
+	waits := false
 	text := bytes.Clone(lines) // which may have to wait longer than the request's buffer can be spared
-	answer := &writeAnswer{filesystem: f, request: r, header: r.Header}
+	answer := &writeAnswer{filesystem: f, request: r, header: header}
 	end := r.Offset
 	conditions := semfs.Conditions{
 		Interrupted: f.inflight.interruption(r.ID),
@@ -48,10 +50,20 @@ func (f *Filesystem) writeSemaphore(r *fuse.WriteRequest, handle *handle) {
 		Process:     int(r.Pid),
 		User:        r.Uid,
 		Describe:    describeHolder,
-		BeforeWait:  func() error { answer.letGo(); return nil },
-		Did:         f.tellerOf(r.Header, handle),
+		BeforeWait: func() error {
+			if err := f.beginWait(&header); err != nil {
+				return err
+			}
+			waits = true
+			answer.letGo()
+			return nil
+		},
+		Did: f.tellerOf(r.Header, handle),
 	}
 	done, err := f.operate(r, handle, text, r.Offset, conditions)
+	if waits { // no more, by the time that anybody hears of it
+		f.endWait(&header)
+	}
 	if err != nil {
 		f.refuse(handle, text, err)
 		answer.fail(err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"syscall"
 
 	"bazil.org/fuse"
@@ -92,7 +91,7 @@ func (f *Filesystem) waitAgain() bool {
 // goOn decides after a failed read whether to read again.
 func (f *Filesystem) goOn(err error) bool {
 	if errors.Is(err, io.EOF) { // unmounted
-		f.inflight.interruptAll()
+		f.endWaits()
 		return false
 	}
 	var errno syscall.Errno
@@ -104,16 +103,22 @@ func (f *Filesystem) goOn(err error) bool {
 	case unix.ENOENT, unix.EINTR, unix.EAGAIN: // the request was interrupted before it was read
 		return true
 	case unix.ENODEV, unix.ECONNABORTED: // the latter when the end comes between taking a request and having read it
-		f.inflight.interruptAll() // nobody is left to wait for an answer
+		f.endWaits() // nobody is left to wait for an answer
 		return false
 	}
 	err = fmt.Errorf("reading requests: %w", err)
 	f.broken.Store(&err)
-	f.inflight.interruptAll()
+	f.endWaits()
 	return false
 }
 
-// serve answers one request. A panic is a bug: it costs the request, not the mount.
+// endWaits ends whatever waits: for others, and for its turn.
+func (f *Filesystem) endWaits() {
+	f.endParks()
+	f.inflight.interruptAll()
+}
+
+// serve answers one request, or has it wait for its turn.
 func (f *Filesystem) serve(request fuse.Request) {
 	id := request.Hdr().ID
 	switch r := request.(type) {
@@ -131,21 +136,10 @@ func (f *Filesystem) serve(request fuse.Request) {
 		r.Respond()
 		return
 	}
-	began := f.meter.Begin()
-	kind := kindOfRequest(request)
+	one := turn{request: request, kernelNode: uint64(request.Hdr().Node), kind: kindOfRequest(request), began: f.meter.Begin()}
 	f.inflight.begin(id)
-	defer func() {
-		f.attempts.end(id)
-		f.meter.Done(kind, f.inflight.end(id), began)
-	}()
 	f.semaphores.heard(request)
-	kernelNode := uint64(request.Hdr().Node)
 	request.Hdr().Node = f.semaphores.resolve(request.Hdr().Node)
-	defer func() {
-		if cause := recover(); cause != nil {
-			f.log.Error("panic while serving a request", "cause", cause, "stack", string(debug.Stack()))
-			f.answerError(request, unix.EIO)
-		}
-	}()
-	f.dispatch(request, kernelNode)
+	one.line, one.limited = f.lineOf(request)
+	f.serveInTurn(one)
 }

@@ -32,8 +32,13 @@ Options of -o, separated by commas (in a value, \, is a comma):
   require-passthrough  fail rather than do without passthrough
   allow_other          let other users in (default for root; noallow_other keeps them out)
   fsname=NAME          source shown in the mount table (default shmfs)
-  remount              change size, nr_inodes, quota-uid, quota-objects, huge, ro/rw or noexec/exec of the
-                       shmfs mounted there
+  limit-handles=N      most open files and directories of one user; this and the following: 0 is no limit,
+                       and root has none (default 64K, or a quarter of the descriptors the daemon may have)
+  limit-waiters=N      most calls of one user that wait for a semaphore or an event (default 10000)
+  limit-readers=N      most open files in .shmfs of one user (default 32)
+  limit-requests=N     requests of one user that are served at a time; others wait (default 8 a processor)
+  remount              change size, nr_inodes, quota-uid, quota-objects, huge, the limits of one user, ro/rw or
+                       noexec/exec of the shmfs mounted there
 
 The log goes to --log-file; else, with -f, to standard error; else to the system's log (/dev/log) if the
 machine has one. SIGTERM and SIGINT unmount. While files are in use the mount then leaves its path at once
