@@ -48,14 +48,14 @@ unit: ## unit tests under the race detector, and those that stop at crash points
 
 # The daemon under test has the race detector too, except where time is measured or a static binary is the subject. One
 # package at a time: each mounts, fills memory and kills daemons of its own.
-RACED := ./test/integration/conformance ./test/integration/differential ./test/integration/clients ./test/integration/semaphores ./test/integration/inspection ./test/integration/quota
+RACED := ./test/integration/conformance ./test/integration/differential ./test/integration/clients ./test/integration/semaphores ./test/integration/inspection ./test/integration/quota ./test/integration/greed
 # What is measured in MEASURED is measured with the plain daemon as well.
-MEASURED := TestCrowd|TestHoldersAreKilled|TestWaitingTakesNoTime
+MEASURED := TestCrowd|TestHoldersAreKilled|TestWaitingTakesNoTime|TestOthersAreFastBesideOneWhoIsRefused|TestOthersPassRequestsThatWait
 PLAIN := ./test/integration/lifecycle ./test/integration/security ./test/integration/programs ./test/integration/semcli ./test/integration/inspectcli ./test/integration/top ./test/integration/inspectcost ./test/integration/faults ./test/integration/demo ./test/integration/bench
 integration: build bin/shmfs-race ## integration tests on real mounts
 	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_DIFFERENTIAL_SEED=$(SEED) SHMFS_BINARY=$(CURDIR)/bin/shmfs-race $(GO) test -json -count=1 -p 1 -timeout 30m $(RACED) | $(GO) run ./test/integration/verdict
 	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -json -count=1 -p 1 -timeout 30m $(PLAIN) | $(GO) run ./test/integration/verdict
-	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -json -count=1 -timeout 30m -run '^($(MEASURED))$$' ./test/integration/semaphores | $(GO) run ./test/integration/verdict
+	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -json -count=1 -p 1 -timeout 30m -run '^($(MEASURED))$$' ./test/integration/semaphores ./test/integration/greed | $(GO) run ./test/integration/verdict
 
 bench: build ## ratios against tmpfs, measured side by side
 	$(GO) build -o bin/bench ./test/integration/bench
@@ -63,7 +63,7 @@ bench: build ## ratios against tmpfs, measured side by side
 
 soak: build bin/shmfs-race ## what CI runs short, long: the differential test; semaphores, inspection and faults against their bars
 	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_BINARY=$(CURDIR)/bin/shmfs-race SHMFS_DIFFERENTIAL_OPERATIONS=500000 $(GO) test -count=1 -timeout 3h -v -run TestSameAsTmpfs ./test/integration/differential
-	$(AS_ROOT) SHMFS_STRICT=1 SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -count=1 -p 1 -timeout 3h -v ./test/integration/semaphores ./test/integration/inspectcost
+	$(AS_ROOT) SHMFS_STRICT=1 SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -count=1 -p 1 -timeout 3h -v ./test/integration/semaphores ./test/integration/inspectcost ./test/integration/greed
 	$(AS_ROOT) SHMFS_FAULTS_STRICT=1 SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -count=1 -timeout 3h -v ./test/integration/faults
 	$(AS_ROOT) SHMFS_STRICT=1 $(GO) test -race -count=1 -timeout 1h ./fs/journal
 
