@@ -178,16 +178,17 @@ func (f *Filesystem) discount(file *opened) (last bool) {
 }
 
 func (f *Filesystem) closeOpened(file *opened) {
-	removeRow(file.row)
-	crashpoint.Here("fs: an opening's record is gone")
 	if err := file.operation.end(); err != nil {
 		f.log.Error("closing a semaphore", "node", file.node, "reason", err)
 	}
-	if f.passthru {
-		if err := closeBacking(f.descriptor, file.backingID); err != nil {
+	if f.passthru { // before the record forgets the backing id; of a process that has died it may be closed already
+		if err := closeBacking(f.descriptor, file.backingID); err != nil && !errors.Is(err, unix.ENOENT) {
 			f.log.Error("closing a backing file", "node", file.node, "reason", err)
 		}
+		crashpoint.Here("fs: a backing file is closed")
 	}
+	removeRow(file.row)
+	crashpoint.Here("fs: an opening's record is gone")
 	if err := file.object.Close(); err != nil {
 		f.log.Error("closing an object", "node", file.node, "reason", err)
 	}

@@ -76,10 +76,10 @@ func (f *Filesystem) takeUpOpenings() (map[uint64]*opened, error) {
 
 // dropLost forgets a file that cannot be opened again.
 func (f *Filesystem) dropLost(file *opened) {
-	file.row.Remove()
 	if f.passthru {
 		_ = closeBacking(f.descriptor, file.backingID)
 	}
+	file.row.Remove()
 	if file.referred {
 		f.forget(file.node, 1)
 	}

@@ -75,19 +75,21 @@ func (t *Tree) Tokens() map[uint32]struct{} {
 }
 
 // release notes that a node's inode need not be kept any more, and returns what ends it. The caller holds mu, and calls what is returned
-// without it.
+// without it. The record forgets the token last: nobody else would know which it was.
 func (t *Tree) release(node *Node) func() {
 	if !node.kept {
 		return func() {}
 	}
 	id, token := node.id, node.token
 	node.kept, node.token = false, 0
-	if t.nodes[id] == node {
-		node.recordFlags()
-		crashpoint.Here("objects: an inode is recorded as not kept")
-	}
 	return func() {
 		_ = t.keeper.LetGo(id, token)
 		crashpoint.Here("objects: an inode is not kept any more")
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.nodes[id] == node {
+			node.recordFlags()
+			crashpoint.Here("objects: an inode is recorded as not kept")
+		}
 	}
 }

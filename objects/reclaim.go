@@ -57,6 +57,7 @@ func (r *reclaiming) reclaim(node *Node, settled bool) bool {
 	delete(r.kept, node.id)
 	switch {
 	case held:
+		node.kept = true // that may not have come to be recorded
 	case node.handle == "":
 		r.unsettled[node.id] = !settled
 		return !node.nameless // found by its name, or not
@@ -90,10 +91,10 @@ func (r *reclaiming) settleNames(node *Node, stat *unix.Stat_t) {
 	node.nameless = stat.Nlink == 0
 	if !node.nameless && node.kept {
 		id, token := node.id, node.token
+		_ = r.tree.keeper.LetGo(id, token) // before the record forgets the token
 		node.kept, node.token = false, 0
 		node.recordFlags()
 		crashpoint.Here("objects: a node of a dead process that has a name is noted as not kept")
-		_ = r.tree.keeper.LetGo(id, token)
 		return
 	}
 	node.recordFlags()
