@@ -98,7 +98,7 @@ func TestEveryCrashPoint(t *testing.T) {
 func (c *crashing) drive(clients *crew, name string) bool {
 	c.t.Helper()
 	const visits = 10
-	const alone = 5 * time.Second // which the clients have
+	const alone = 15 * time.Second // which the clients have
 	how, next, begin := ways[name], 0, now()
 	defer c.control.Arm(name, 0)
 	if how.after == "" {
