@@ -17,11 +17,6 @@ const (
 	making    = unix.O_RDWR | unix.O_CREAT
 )
 
-// openings is an order to open a path so often.
-func openings(path string, flags, times int) string {
-	return fmt.Sprintf("open %s %d %d", path, flags, times)
-}
-
 // A user at the limit of open files is told so, and nothing is done; another notices nothing.
 func TestHandles(t *testing.T) {
 	inEach(t, places, "limit-handles=50", func(t *testing.T, m *mounted) {
