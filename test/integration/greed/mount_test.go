@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"testing"
+	"time"
 
 	"shmfs/test/integration/rig"
 
@@ -48,7 +49,12 @@ func mountFor(t *testing.T, options string) *mounted {
 // unmount ends the mount, and fails the test if anything of it is left.
 func (m *mounted) unmount() {
 	if !m.aborted {
-		if output, err := exec.Command(rig.Binary(m.t), "umount", m.path).CombinedOutput(); err != nil {
+		output, err := exec.Command(rig.Binary(m.t), "umount", m.path).CombinedOutput()
+		for deadline := time.Now().Add(patience); err != nil && time.Now().Before(deadline); { // what a process that was killed had open may close late
+			time.Sleep(20 * time.Millisecond)
+			output, err = exec.Command(rig.Binary(m.t), "umount", m.path).CombinedOutput()
+		}
+		if err != nil {
 			m.t.Errorf("umount: %v\n%s", err, output)
 			_ = unix.Unmount(m.path, unix.MNT_DETACH)
 		}
