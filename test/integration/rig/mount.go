@@ -92,7 +92,7 @@ func requireUnmounted(t testing.TB, mountpoint string) {
 }
 
 func tail(path string) string {
-	const most = 16 << 10
+	const most = 256 << 10
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Sprintf("(no log: %v)", err)

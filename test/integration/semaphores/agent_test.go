@@ -108,7 +108,7 @@ func (a *agent) awaitEnd() {
 			return
 		case <-a.results:
 		case <-deadline:
-			cutOff()
+			cutOff(a.t)
 			a.t.Errorf("process %d was killed in %q and is not gone after %v", a.pid(), a.doing, patience)
 			return
 		}
@@ -135,7 +135,7 @@ func (a *agent) end() result {
 	a.t.Helper()
 	got, ended := a.endWithin(patience)
 	if !ended {
-		cutOff()
+		cutOff(a.t)
 		a.t.Fatalf("%s: not done within %v", a.doing, patience)
 	}
 	return got

@@ -75,7 +75,7 @@ func (p place) mountForAbort(t *testing.T) {
 	daemon := daemonProcess(t)
 	t.Cleanup(func() {
 		if t.Failed() {
-			cutOff()
+			cutOff(t)
 		}
 		eventually(t, "the daemon has ended", func() (bool, any) {
 			err := unix.Kill(daemon, 0)
@@ -129,7 +129,7 @@ func startCrowd(t *testing.T, path string, count int) *crowd {
 		select {
 		case <-ended:
 		case <-time.After(patience):
-			cutOff()
+			cutOff(t)
 			t.Errorf("the crowd was killed and is not gone after %v", patience)
 			return
 		}
@@ -160,7 +160,7 @@ func (c *crowd) answer(most time.Duration) string {
 		}
 		return line
 	case <-time.After(most):
-		cutOff()
+		cutOff(c.t)
 		c.t.Fatalf("the crowd does not answer within %v", most)
 		return ""
 	}

@@ -144,14 +144,16 @@ func within[R any](t testing.TB, doing string, call func() (R, error)) R {
 		}
 		return got.result
 	case <-time.After(patience):
-		cutOff()
+		cutOff(t)
 		t.Fatalf("%s: no answer within %v", doing, patience)
 		panic("unreachable")
 	}
 }
 
-// cutOff ends all calls on the mount, which answers no more.
-func cutOff() {
+// cutOff tells what hangs and ends all calls on the mount, which answers no more.
+func cutOff(t testing.TB) {
+	t.Helper()
+	rig.Hang(t)
 	_ = unix.Unmount(rig.SharedMemory, unix.MNT_FORCE) // EBUSY, usually: that the connection is aborted is all
 }
 
