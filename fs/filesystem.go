@@ -49,6 +49,7 @@ type Filesystem struct {
 	census     census
 	orphans    orphans
 
+	pulse   pulse
 	idle    atomic.Int32   // goroutines that wait for a request
 	readers sync.WaitGroup // goroutines that read requests
 	broken  atomic.Pointer[error]
@@ -90,7 +91,7 @@ func newFilesystem(tree *objects.Tree, options Options, log hclog.Logger) *Files
 	f.inflight.init()
 	f.semaphores.init()
 	f.orphans.init()
-	f.sleepers = semfs.NewSleepers(mostSleepers)
+	f.sleepers = semfs.NewSleepers(mostSleepers, f.pulse.beat)
 	return f
 }
 

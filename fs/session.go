@@ -42,10 +42,12 @@ func (f *Filesystem) read() {
 			f.idle.Add(-1)
 			return
 		}
+		f.pulse.beat()
 		if f.idle.Add(-1) == 0 {
 			f.spawnReader()
 		}
 		f.serve(request)
+		f.pulse.beat() // serving may have been waiting
 		if !f.waitAgain() {
 			return
 		}

@@ -253,7 +253,7 @@ func TestCommandsOnAnInvalidFile(t *testing.T) {
 func TestCommandsOnAClosedSemaphore(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	operator := NewOperator(f.Semaphore, NewSleepers(1))
+	operator := NewOperator(f.Semaphore, NewSleepers(1, func() {}))
 	defer operator.Close()
 	o := operated{f, operator}
 	ended := o.start(operator.NewClient(), "wait", Conditions{})

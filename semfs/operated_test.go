@@ -19,7 +19,7 @@ type operated struct {
 // operate returns the operator of a fixture, and closes it at the end of the test.
 func operate(t *testing.T, f fixture) operated {
 	t.Helper()
-	operator := NewOperator(f.Semaphore, NewSleepers(8))
+	operator := NewOperator(f.Semaphore, NewSleepers(8, func() {}))
 	t.Cleanup(operator.Close)
 	return operated{f, operator}
 }

@@ -173,6 +173,7 @@ func (o *Operator) attend(units uint32) error {
 func (o *Operator) sleep() {
 	changed := false
 	for {
+		o.sleepers.awake()
 		waiter, fewest, kick, ready := o.handOut(changed)
 		for _, tell := range ready {
 			tell()

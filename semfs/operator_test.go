@@ -176,7 +176,7 @@ func TestInvalidContentEndsWaits(t *testing.T) {
 func TestOperatorCloseEndsWaits(t *testing.T) {
 	onEachLibc(t, 0, func(t *testing.T, name string, f fixture) {
 		before := runtime.NumGoroutine()
-		o := operated{f, NewOperator(f.Semaphore, NewSleepers(1))}
+		o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}))}
 		var ended []<-chan outcome
 		for i, command := range []string{"wait", "timedwait 1000", "acquire 2", "timedacquire 1000", "wait"} {
 			ended = append(ended, o.start(o.operator.NewClient(), command, Conditions{}))
@@ -203,7 +203,7 @@ func TestOperatorCloseEndsWaits(t *testing.T) {
 func TestOperatorCloseRacesWaits(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	sleepers := NewSleepers(1)
+	sleepers := NewSleepers(1, func() {})
 	for range 300 {
 		operator := NewOperator(f.Semaphore, sleepers)
 		o := operated{f, operator}
@@ -222,7 +222,7 @@ func TestOperatorCloseRacesWaits(t *testing.T) {
 
 // Only so many operators sleep at once; the rest are told at once, and may try again when one is done.
 func TestSleepersAreBounded(t *testing.T) {
-	sleepers := NewSleepers(2)
+	sleepers := NewSleepers(2, func() {})
 	var all []operated
 	for range 3 {
 		f := newFixture(t)
@@ -266,7 +266,7 @@ func (o operated) awaitLeftBut(t *testing.T, others int64) {
 func TestASleeperThatTellsIsNotCounted(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1))}
+	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}))}
 	t.Cleanup(o.operator.Close)
 	telling, told := make(chan struct{}), make(chan struct{})
 	wantNotReadable(t, o.operator, 1, func() { close(telling); <-told })
@@ -289,7 +289,7 @@ func TestASleeperThatTellsIsNotCounted(t *testing.T) {
 func TestWaitsFollowEachOther(t *testing.T) {
 	f := newFixture(t)
 	wantNoError(t, "Initialise", f.Initialise(Glibc, 0))
-	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1))}
+	o := operated{f, NewOperator(f.Semaphore, NewSleepers(1, func() {}))}
 	t.Cleanup(o.operator.Close)
 	const text, rounds = "wait\nwait\nacquire\nwait\n", 3000
 	waiting, posting := o.operator.NewClient(), o.operator.NewClient()

@@ -11,10 +11,11 @@ import (
 type Sleepers struct {
 	most  int64
 	count atomic.Int64
+	awake func() // immutable
 }
 
-// NewSleepers returns a bound of most threads.
-func NewSleepers(most int) *Sleepers { return &Sleepers{most: int64(most)} }
+// NewSleepers returns a bound of most threads. awake is called whenever a sleeper has begun or was woken, before it does anything.
+func NewSleepers(most int, awake func()) *Sleepers { return &Sleepers{most: int64(most), awake: awake} }
 
 // begin counts one more. Error: EAGAIN when there are too many.
 func (s *Sleepers) begin() error {
