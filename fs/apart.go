@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,14 +185,18 @@ func (s *semaphoreNodes) sweep(now time.Time) {
 }
 
 // heard notes that a thread asks for something, so that what it looked up before is done with. Looking up and asking for
-// attributes are part of a walk themselves.
+// attributes and access control lists, which decide about an ordinary user's way through a directory, are part of a walk themselves.
 func (s *semaphoreNodes) heard(request fuse.Request) {
 	if s.walking.Load() == 0 {
 		return
 	}
-	switch request.(type) {
+	switch request := request.(type) {
 	case *fuse.LookupRequest, *fuse.GetattrRequest, *fuse.OpenRequest:
 		return
+	case *fuse.GetxattrRequest:
+		if strings.HasPrefix(request.Name, "system.posix_acl_") {
+			return
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
