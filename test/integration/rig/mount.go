@@ -107,7 +107,7 @@ func requireUnmounted(t testing.TB, mountpoint string) {
 }
 
 func tail(path string) string {
-	const most = 256 << 10
+	const most = 256 << 10 // what all goroutines do fits, at the end
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Sprintf("(no log: %v)", err)
