@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,51 +20,45 @@ func Hang(t testing.TB) {
 		t.Logf("what hangs: %v", err)
 		return
 	}
-	binary, err := os.Stat(Binary(t))
+	processes := namespaceMembers(own)
+	var report strings.Builder
+	for _, process := range processes {
+		reportThreads(&report, process)
+	}
+	t.Logf("what hangs:\n%s", &report)
+	tellGoroutines(t, processes)
+}
+
+// reportThreads says where the threads of a process are.
+func reportThreads(report *strings.Builder, process int) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*", process))
+	for _, thread := range threads {
+		fmt.Fprintf(report, "%s %s: call %s\n%s\n", thread, said(thread+"/comm"), said(thread+"/syscall"), said(thread+"/stack"))
+	}
+}
+
+// tellGoroutines has the daemons among some processes write what their goroutines do, and returns when they have ended. They are told by
+// what they run: the name of one that has started itself anew by /proc/self/exe is exe.
+func tellGoroutines(t testing.TB, processes []int) {
+	t.Helper()
+	const most = 10 * time.Second
+	daemon, err := os.Stat(Binary(t))
 	if err != nil {
 		t.Logf("what hangs: %v", err)
 		return
 	}
-	processes, _ := filepath.Glob("/proc/[0-9]*")
-	var report strings.Builder
-	var daemons []int
 	for _, process := range processes {
-		if space, err := os.Readlink(process + "/ns/mnt"); err != nil || space != own {
+		runs, err := os.Stat(fmt.Sprintf("/proc/%d/exe", process))
+		if err != nil || !os.SameFile(runs, daemon) {
 			continue
 		}
-		threads, _ := filepath.Glob(process + "/task/[0-9]*")
-		for _, thread := range threads {
-			fmt.Fprintf(&report, "%s %s: call %s\n%s\n", thread, first(thread+"/comm"), first(thread+"/syscall"), first(thread+"/stack"))
-		}
-		if runs(process, binary) { // its name is exe: it has started itself anew by /proc/self/exe
-			id, _ := strconv.Atoi(filepath.Base(process))
-			daemons = append(daemons, id)
-		}
-	}
-	t.Logf("what hangs:\n%s", report.String())
-	for _, daemon := range daemons {
-		_ = unix.Kill(daemon, unix.SIGQUIT)
-		awaitEnd(daemon)
+		_ = unix.Kill(process, unix.SIGQUIT)
+		awaitExit(process, most)
 	}
 }
 
-// runs says whether a process of /proc runs a program.
-func runs(process string, program os.FileInfo) bool {
-	found, err := os.Stat(process + "/exe")
-	return err == nil && os.SameFile(found, program)
-}
-
-// awaitEnd returns when a process has ended, or cannot for ten seconds.
-func awaitEnd(process int) {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); _, _ = unix.Poll(nil, 10) {
-		if unix.Kill(process, 0) != nil {
-			return
-		}
-	}
-}
-
-// first is what a file of /proc says, or why it does not.
-func first(path string) string {
+// said is what a file of /proc says, or why it does not.
+func said(path string) string {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()

@@ -2,12 +2,14 @@ package rig
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,7 +34,7 @@ func ShmfsAt(t testing.TB, mountpoint, options string) string {
 		t.Fatalf("shmfs %s: %v\n%s%s", strings.Join(arguments, " "), err, output, tail(logFile))
 	}
 	t.Cleanup(func() {
-		output, err := exec.Command(binary, "umount", mountpoint).CombinedOutput()
+		output, err := unmount(binary, mountpoint)
 		if err != nil {
 			t.Errorf("shmfs umount: %v\n%s", err, output)
 			_ = unix.Unmount(mountpoint, unix.MNT_DETACH)
@@ -43,6 +45,19 @@ func ShmfsAt(t testing.TB, mountpoint, options string) string {
 		requireUnmounted(t, mountpoint)
 	})
 	return mountpoint
+}
+
+// unmount unmounts with a binary. The kernel gives up the last of a process's open files and mappings a moment after it has ended,
+// so a mount that is in use is tried again for a while.
+func unmount(binary, mountpoint string) (output []byte, err error) {
+	const busy = 8 // the exit code
+	for deadline := time.Now().Add(grace); ; _, _ = unix.Poll(nil, 20) {
+		output, err = exec.Command(binary, "umount", mountpoint).CombinedOutput()
+		var failed *exec.ExitError
+		if !errors.As(err, &failed) || failed.ExitCode() != busy || time.Now().After(deadline) {
+			return output, err
+		}
+	}
 }
 
 // Tmpfs mounts a plain tmpfs with the given mount data (may be empty), to be compared with shmfs.
@@ -92,7 +107,7 @@ func requireUnmounted(t testing.TB, mountpoint string) {
 }
 
 func tail(path string) string {
-	const most = 256 << 10
+	const most = 256 << 10 // what all goroutines do fits, at the end
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Sprintf("(no log: %v)", err)
