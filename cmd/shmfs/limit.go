@@ -2,10 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 )
 
@@ -39,40 +35,4 @@ func within[T any](call func() (T, error)) (T, error) {
 		var none T
 		return none, errNoAnswer
 	}
-}
-
-// raiseDescriptorLimit lets the process open as many files as the kernel allows it: every open object takes one. A limit
-// that cannot be raised is no failure; the mount then serves fewer open files.
-func raiseDescriptorLimit() (uint64, error) {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, err
-	}
-	wanted := limit
-	if most := descriptorCeiling(); os.Geteuid() == 0 && most > wanted.Max {
-		wanted.Max = most
-	}
-	wanted.Cur = wanted.Max
-	err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &wanted)
-	if err != nil && wanted.Max != limit.Max { // root without the capability may still go up to its own limit
-		wanted.Cur, wanted.Max = limit.Max, limit.Max
-		err = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &wanted)
-	}
-	if err != nil {
-		return limit.Cur, err
-	}
-	return wanted.Cur, nil
-}
-
-// descriptorCeiling is the most descriptors the kernel gives any process, 0 when it does not say.
-func descriptorCeiling() uint64 {
-	text, err := os.ReadFile("/proc/sys/fs/nr_open")
-	if err != nil {
-		return 0
-	}
-	most, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return most
 }

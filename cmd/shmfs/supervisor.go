@@ -82,20 +82,6 @@ func (s *supervisor) catchSignals() {
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR2)
 }
 
-// prepareProcess gives a process of the mount what serving needs and takes from it what it would hold on to.
-func prepareProcess(log hclog.Logger) {
-	unix.Umask(0) // the kernel has applied each caller's own
-	if err := os.Chdir("/"); err != nil {
-		log.Warn("leaving the working directory failed", "error", err)
-	}
-	limit, err := raiseDescriptorLimit()
-	if err != nil {
-		log.Warn("raising the limit of open files failed", "limit", limit, "error", err)
-		return
-	}
-	log.Debug("limit of open files", "limit", limit)
-}
-
 // mount makes the mount, which nobody serves yet.
 func (s *supervisor) mount(options fs.Options, metrics string) error {
 	s.log.Info("starting", "version", fs.BuildVersion().String(), "mountpoint", s.mountpoint, "options", options.String())

@@ -124,7 +124,8 @@ func (s *supervisor) reloaded(c *child) {
 	s.running, s.reload.program = s.reload.program, nil
 	if old := s.standby; old != nil {
 		s.standby = nil
-		s.dismiss(old)
+		s.leaving[old] = true
+		s.after(standbyDelay, func() { s.dismiss(old) })
 	}
 	s.endReload(nil)
 }

@@ -22,6 +22,10 @@ const (
 	// greetLimit is how long a worker may take to say that it is started.
 	greetLimit = 30 * time.Second
 
+	// standbyDelay is how long after a worker has begun the next is started that will stand by. Whoever has waited for the worker gets the
+	// processors first: a program that starts takes one of them for some ten milliseconds.
+	standbyDelay = 100 * time.Millisecond
+
 	// leaveLimit is how long a worker may take to end that was told to.
 	leaveLimit = 10 * time.Second
 )
@@ -146,7 +150,7 @@ func (s *supervisor) began(c *child) {
 	s.log.Debug("served", "worker", c.pid)
 	s.tellReady()
 	s.reloaded(c)
-	s.startStandby()
+	s.after(standbyDelay, s.startStandby)
 }
 
 func (s *supervisor) tellReady() {
