@@ -61,12 +61,24 @@ func (s *supervisor) stop() {
 			}
 		}()
 	case 2:
-		s.log.Warn("ending the mount at once: programs that use it lose it", "mountpoint", s.mountpoint)
-		if err := abortConnection(s.device); err != nil {
-			s.log.Warn("the connection cannot be aborted: leaving", "mountpoint", s.mountpoint, "error", err)
+		s.cutOff()
+	}
+}
+
+// cutOff ends the mount at once.
+func (s *supervisor) cutOff() {
+	s.log.Warn("ending the mount at once: programs that use it lose it", "mountpoint", s.mountpoint)
+	if err := abortConnection(s.device); err != nil {
+		s.log.Warn("the connection cannot be aborted: leaving", "mountpoint", s.mountpoint, "error", err)
+		s.end(nil)
+		return
+	}
+	s.after(leaveLimit, func() { // a thread of the worker may wait inside the kernel, and the others for it
+		if !s.ending {
+			s.log.Warn("the worker does not end with the mount: killed", "mountpoint", s.mountpoint)
 			s.end(nil)
 		}
-	}
+	})
 }
 
 // detach has another process take the mount off its path. While it is in use it is only detached, and goes on being served.
