@@ -100,7 +100,7 @@ func (s *supervisor) inherit(m *keep.Message, link *keep.Link) (left estate, err
 	}
 	s.listener, s.note = has.listener, has.note
 	s.device, s.path, s.restarts, s.outcomes = left.Device, left.Program, left.Restarts, left.Outcomes
-	c := &child{pid: left.Worker, link: link, sentinel: -1, received: make(chan struct{}), greeting: &left.Greeting, began: time.Now()}
+	c := &child{pid: left.Worker, link: link, sentinel: -1, received: make(chan struct{}), greeting: &left.Greeting, began: s.around.now()}
 	if c.process, err = take(m, "worker"); err != nil {
 		return left, err
 	}

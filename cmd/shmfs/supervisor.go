@@ -14,6 +14,13 @@ import (
 	"shmfs/fs/keep"
 )
 
+// surroundings are what a supervisor lives in. Tests have their own.
+type surroundings struct {
+	now   func() time.Time
+	later func(wait time.Duration, do func()) // has it done, once, when the time has passed; it must not wait itself
+	start func(from *program) (*child, error) // starts a worker
+}
+
 // supervisor holds what a mount consists of and has a worker serve it: another one when one has died, and one of another program when it
 // is told to reload. It does next to nothing itself, so that there is little that could end it.
 //
@@ -34,6 +41,7 @@ type supervisor struct {
 	running    *program // that workers are started from
 	path       string   // where the program is on disk
 
+	around  surroundings
 	todo    chan func()
 	signals chan os.Signal
 	over    overseer
@@ -71,6 +79,11 @@ func newSupervisor(mountpoint string, settings *logSettings, log hclog.Logger) (
 		obey:  s.obey,
 		heard: func(c *child, m *keep.Message) { s.todo <- func() { s.hear(c, m) } },
 		ended: func(c *child, how string) { s.todo <- func() { s.bury(c, how) } },
+	}
+	s.around = surroundings{
+		now:   time.Now,
+		later: func(wait time.Duration, do func()) { time.AfterFunc(wait, func() { s.todo <- do }) },
+		start: func(from *program) (*child, error) { return startChild(from, s.settings, s.mountpoint, s.over) },
 	}
 	return s, nil
 }
@@ -128,9 +141,7 @@ func (s *supervisor) run() error {
 }
 
 // after has the loop do something when a time has passed.
-func (s *supervisor) after(wait time.Duration, do func()) {
-	time.AfterFunc(wait, func() { s.todo <- do })
-}
+func (s *supervisor) after(wait time.Duration, do func()) { s.around.later(wait, do) }
 
 // obey does what a worker asks for by Keep and LetGo. It may be called by any goroutine.
 func (s *supervisor) obey(m *keep.Message) {
@@ -166,9 +177,11 @@ func (s *supervisor) hear(c *child, m *keep.Message) {
 	}
 }
 
-// send sends to a worker without waiting until it reads. One that cannot be reached is dead or will be.
+// send sends to a worker without waiting until it reads, and closes the message's descriptors then. One that cannot be reached is dead or
+// will be.
 func (s *supervisor) send(c *child, m keep.Message) {
 	c.outbox.put(func() {
+		defer m.Close()
 		if err := c.link.Send(m); err != nil && !keep.Gone(err) {
 			s.log.Error("a worker cannot be told", "worker", c.pid, "error", err)
 		}

@@ -67,7 +67,7 @@ func (s *supervisor) greeted(c *child) {
 	if c != s.reload.newWorker() || s.ending {
 		return
 	}
-	if s.worker == nil || s.worker.began.IsZero() { // one has died: when another serves, it can hand over
+	if s.worker == nil || s.worker.began.IsZero() || s.worker == s.former { // when another serves, it can hand over
 		s.after(time.Second/100, func() { s.greeted(c) })
 		return
 	}
@@ -80,10 +80,16 @@ func (s *supervisor) greeted(c *child) {
 		s.reloadFailed(c, fmt.Errorf("making a baton: %w", err))
 		return
 	}
+	s.reload.baton = baton
+	copies, err := duplicate(baton)
+	if err != nil {
+		s.reloadFailed(c, fmt.Errorf("handing over a baton: %w", err))
+		return
+	}
 	old := s.worker
-	s.reload.old, s.reload.baton = old, baton
+	s.reload.old = old
 	s.log.Info("handing over", "worker", old.pid, "to", c.pid, "version", c.greeting.Version)
-	s.send(old, keep.Message{Kind: keep.HandOver, Files: []int{baton}})
+	s.send(old, keep.Message{Kind: keep.HandOver, Files: copies})
 	s.after(handOverLimit, func() {
 		if s.reload.waitsFor(old) {
 			s.log.Warn("the worker does not hand over: killed", "worker", old.pid)

@@ -76,7 +76,7 @@ func (s *supervisor) serveLater(died bool) {
 }
 
 func (s *supervisor) start(from *program) (*child, error) {
-	c, err := startChild(from, s.settings, s.mountpoint, s.over)
+	c, err := s.around.start(from)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (s *supervisor) began(c *child) {
 	if c != s.worker {
 		return
 	}
-	c.began = time.Now()
+	c.began = s.around.now()
 	s.log.Debug("served", "worker", c.pid)
 	s.tellReady()
 	s.reloaded(c)
@@ -209,7 +209,7 @@ func (s *supervisor) replace(c *child, how string) {
 		s.takeOver(true)
 		return
 	}
-	if c.began.IsZero() || time.Since(c.began) < rapidDeath {
+	if c.began.IsZero() || s.around.now().Sub(c.began) < rapidDeath {
 		s.rapid++
 	} else {
 		s.rapid = 0
