@@ -48,6 +48,7 @@ type estate struct {
 	Note    string // path of the mount's note, whose descriptor comes after that; empty: there is none
 	Died    bool   // to a worker: the one before has died
 	Relay   relay
+	Reload  reloadOutcome // to a worker: what it has come to when this one serves; no state: it is not the one that a reload is about
 
 	Worker     int      // to a supervisor: the process that serves; a descriptor of it comes next
 	Sentinel   bool     // to a supervisor: a descriptor of its sentinel comes after that

@@ -188,9 +188,7 @@ const succession = time.Second
 // follow goes over to a new supervisor, however often that takes, and says when it has.
 func (w *worker) follow(followed chan<- struct{}) {
 	w.log.Warn("the supervisor has died: another is started", "supervisor", w.Process())
-	w.mu.Lock()
-	w.outcomes.abandon("the supervisor died meanwhile")
-	w.mu.Unlock()
+	w.concludeReloads()
 	for {
 		next, err := w.startSuccessor()
 		if err == nil {
@@ -210,6 +208,18 @@ func (w *worker) follow(followed chan<- struct{}) {
 	}
 }
 
+// concludeReloads says what has come of the reloads that a supervisor had under way which has died: the one that this worker was started
+// by is done.
+func (w *worker) concludeReloads() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.completed.State != "" {
+		w.outcomes.note(w.completed)
+		w.completed = reloadOutcome{}
+	}
+	w.outcomes.abandon("the supervisor died meanwhile")
+}
+
 // readOutcome takes what a supervisor says of a reload.
 func (w *worker) readOutcome(text []byte) error {
 	var outcome reloadOutcome
@@ -219,5 +229,8 @@ func (w *worker) readOutcome(text []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.outcomes.note(outcome)
+	if outcome.Request == w.completed.Request && outcome.State != reloadGoing {
+		w.completed = reloadOutcome{}
+	}
 	return nil
 }

@@ -44,6 +44,7 @@ func (s *supervisor) requestReload(request string) {
 	case s.ending:
 	case s.reload != nil:
 		s.queue = append(s.queue, request)
+		s.tellOutcome(reloadOutcome{Request: request, State: reloadGoing}) // so that it is known if this process dies
 	default:
 		s.startReload(request)
 	}

@@ -40,6 +40,9 @@ func delayAfter(deaths int) time.Duration {
 
 // serve has the mount served: by the worker that stands by, or another. died says that one has died that did.
 func (s *supervisor) serve(died bool) {
+	if s.ending {
+		return
+	}
 	if s.former != nil && !s.former.died { // it serves no more, and still reads
 		s.former.kill()
 		s.worker = nil
@@ -94,6 +97,9 @@ func (s *supervisor) entrust(c *child, died bool, from *child) {
 	s.worker = c
 	e := s.estate()
 	e.Died = died
+	if s.reload != nil && s.reload.worker == c {
+		e.Reload = reloadOutcome{Request: s.reload.request, State: reloadDone}
+	}
 	var copies []int
 	if from != nil {
 		var err error

@@ -55,9 +55,10 @@ type worker struct {
 	over       chan struct{} // closed when this process is about to end
 
 	mu         sync.Mutex
-	link       *keep.Link // to the supervisor; guarded by mu
-	supervisor int        // process; guarded by mu
-	outcomes   outcomes   // of reloads; guarded by mu
+	link       *keep.Link    // to the supervisor; guarded by mu
+	supervisor int           // process; guarded by mu
+	outcomes   outcomes      // of reloads; guarded by mu
+	completed  reloadOutcome // of the reload that this worker was started by, until the supervisor tells it; guarded by mu
 }
 
 // errDismissed says that a worker is not needed any more.
@@ -146,7 +147,7 @@ func (w *worker) take(m *keep.Message, holder *keep.Holder) (estate, error) {
 		}
 	}
 	w.device, w.program, w.restarts = left.Device, left.Program, left.Restarts
-	w.supervisor, w.outcomes = left.Supervisor, left.Outcomes
+	w.supervisor, w.outcomes, w.completed = left.Supervisor, left.Outcomes, left.Reload
 	return left, w.takeKept(holder.Take())
 }
 

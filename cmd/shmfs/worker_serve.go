@@ -50,9 +50,12 @@ func (w *worker) serve() error {
 			handed, w.handed = nil, true
 			if !w.orphaned {
 				w.tell(keep.Message{Kind: keep.HandedOver})
-			} else if takeBaton(w.baton) {
-				go w.follow(followed)
+				break
 			}
+			if !takeBaton(w.baton) {
+				return nil // another goes on
+			}
+			go w.follow(followed)
 		case <-followed:
 			w.orphaned = false
 			told = w.listen()
