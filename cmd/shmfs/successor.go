@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmfs/fs/keep"
+	"shmfs/mmapcore/crashpoint"
 )
 
 // newSupervisorCommand is the process that a worker starts when its supervisor has died.
@@ -54,7 +55,7 @@ func succeed(mountpoint string, settings *logSettings) error {
 	s.manager.tellMain(ownProcess)
 	s.manager.holdMount(s.connection) // its predecessor may not have come to it
 	if left.HandedOver {
-		s.after(0, func() { s.handedOver(s.worker) })
+		s.after(0, s.finishHandOver)
 	}
 	return s.run()
 }
@@ -87,7 +88,9 @@ func (s *supervisor) adopt(link *keep.Link) (estate, error) {
 		left, err := s.inherit(&m, link)
 		m.Close()
 		if err == nil {
+			crashpoint.Here("shmfs: a mount is about to be taken over")
 			err = link.Send(keep.Message{Kind: keep.Adopted})
+			crashpoint.Here("shmfs: a mount is taken over")
 		}
 		return left, err
 	}

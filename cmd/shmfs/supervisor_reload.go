@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shmfs/fs/keep"
+	"shmfs/mmapcore/crashpoint"
 )
 
 // handOverLimit is how long a worker may take to finish what it does before another goes on. After that it is killed, which the next
@@ -19,12 +20,13 @@ const handOverLimit = 10 * time.Second
 // it is able to; if that then fails all the same, a worker of the old program goes on.
 type reloading struct {
 	request string
-	program *program
-	worker  *child // the new one
-	old     *child // that hands over; nil before that
-	baton   int    // descriptor; negative before that
-	begun   bool   // the mount is the new worker's to serve
-	reason  error  // why the new one will not do
+	handed  *child   // a worker that has handed over to a supervisor that has died: nobody asks, and no program changes; nil: it is none
+	program *program // nil if none changes
+	worker  *child   // the new one
+	old     *child   // that hands over; nil before that
+	baton   int      // descriptor; negative before that
+	begun   bool     // the mount is the new worker's to serve
+	reason  error    // why the new one will not do
 }
 
 // newWorker is the worker that is not in use yet.
@@ -63,6 +65,21 @@ func (s *supervisor) startReload(request string) {
 	}
 }
 
+// finishHandOver has another worker go on in the place of one that has handed over to a supervisor that has died. The worker ends when the
+// other one has all that there is: until then this supervisor may die as well.
+func (s *supervisor) finishHandOver() {
+	if s.ending || s.worker == nil {
+		return
+	}
+	s.reload = &reloading{handed: s.worker, baton: -1}
+	var err error
+	if s.reload.worker, err = s.spare(); err != nil {
+		s.endReload(err)
+	} else if s.reload.worker.greeting != nil {
+		s.greeted(s.reload.worker)
+	}
+}
+
 // greeted is told that a worker has started and what it is.
 func (s *supervisor) greeted(c *child) {
 	if c != s.reload.newWorker() || s.ending {
@@ -90,7 +107,9 @@ func (s *supervisor) greeted(c *child) {
 	old := s.worker
 	s.reload.old = old
 	s.log.Info("handing over", "worker", old.pid, "to", c.pid, "version", c.greeting.Version)
+	crashpoint.Here("shmfs: a worker is about to be told to hand over")
 	s.send(old, keep.Message{Kind: keep.HandOver, Files: copies})
+	old.outbox.put(func() { crashpoint.Here("shmfs: a worker is told to hand over") })
 	s.after(handOverLimit, func() {
 		if s.reload.waitsFor(old) {
 			s.log.Warn("the worker does not hand over: killed", "worker", old.pid)
@@ -105,8 +124,9 @@ func (s *supervisor) handedOver(c *child) {
 	switch {
 	case s.ending:
 	case s.reload.waitsFor(c):
+		crashpoint.Here("shmfs: a worker has handed over")
 		s.takeOver(false)
-	case c == s.worker: // its supervisor did not live to have another go on
+	case c == s.worker: // the other one did not live to go on
 		s.send(c, keep.Message{Kind: keep.Leave})
 		s.after(leaveLimit, c.kill)
 	}
@@ -127,12 +147,15 @@ func (s *supervisor) reloaded(c *child) {
 	if s.reload == nil || s.reload.worker != c {
 		return
 	}
-	s.running.close()
-	s.running, s.reload.program = s.reload.program, nil
-	if old := s.standby; old != nil {
-		s.standby = nil
-		s.leaving[old] = true
-		s.after(standbyDelay, func() { s.dismiss(old) })
+	crashpoint.Here("shmfs: a reload has come to its end")
+	if s.reload.handed == nil {
+		s.running.close()
+		s.running, s.reload.program = s.reload.program, nil
+		if old := s.standby; old != nil {
+			s.standby = nil
+			s.leaving[old] = true
+			s.after(standbyDelay, func() { s.dismiss(old) })
+		}
 	}
 	s.endReload(nil)
 }
@@ -160,7 +183,33 @@ func (s *supervisor) endReload(reason error) {
 	if ended.program != nil {
 		ended.program.close()
 	}
-	outcome := reloadOutcome{Request: ended.request, State: reloadDone}
+	if ended.handed != nil {
+		s.endHandOver(ended.handed, reason)
+	} else {
+		s.tellEnd(ended.request, reason)
+	}
+	if len(s.queue) > 0 && !s.ending {
+		next := s.queue[0]
+		s.queue = s.queue[1:]
+		s.startReload(next)
+	}
+}
+
+// endHandOver is the end of finishHandOver. If nothing has come of it, the worker that has handed over has to go first.
+func (s *supervisor) endHandOver(handed *child, reason error) {
+	if reason == nil {
+		s.log.Info("handed over", "worker", s.worker.pid)
+		return
+	}
+	s.log.Error("a worker could not be handed over to", "error", reason)
+	if handed == s.worker && !handed.died {
+		s.handedOver(handed)
+	}
+}
+
+// tellEnd tells what has come of a reload.
+func (s *supervisor) tellEnd(request string, reason error) {
+	outcome := reloadOutcome{Request: request, State: reloadDone}
 	if reason != nil {
 		outcome.State, outcome.Reason = reloadFailed, errorLine(reason)
 		s.log.Error("reloading failed: the worker stays as it was", "program", s.path, "error", reason)
@@ -169,11 +218,6 @@ func (s *supervisor) endReload(reason error) {
 	}
 	s.manager.tell(stateReady)
 	s.tellOutcome(outcome)
-	if len(s.queue) > 0 && !s.ending {
-		next := s.queue[0]
-		s.queue = s.queue[1:]
-		s.startReload(next)
-	}
 }
 
 // tellOutcome lets the worker tell what became of a reload.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"shmfs/fs/keep"
+	"shmfs/mmapcore/crashpoint"
 )
 
 const (
@@ -97,7 +98,7 @@ func (s *supervisor) entrust(c *child, died bool, from *child) {
 	s.worker = c
 	e := s.estate()
 	e.Died = died
-	if s.reload != nil && s.reload.worker == c {
+	if s.reload != nil && s.reload.worker == c && s.reload.handed == nil {
 		e.Reload = reloadOutcome{Request: s.reload.request, State: reloadDone}
 	}
 	var copies []int
@@ -126,6 +127,7 @@ func (s *supervisor) entrust(c *child, died bool, from *child) {
 		}
 		switch {
 		case err == nil && from != nil: // whatever happens from now on, one of the two goes on
+			crashpoint.Here("shmfs: a worker is told whom it follows")
 			s.todo <- func() { s.dismiss(from) }
 		case err != nil && !keep.Gone(err):
 			s.log.Error("a worker cannot be told what to serve", "worker", c.pid, "error", err)

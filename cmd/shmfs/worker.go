@@ -14,6 +14,7 @@ import (
 
 	"shmfs/fs"
 	"shmfs/fs/keep"
+	"shmfs/mmapcore/crashpoint"
 )
 
 // newWorkerCommand is the process that serves a mount, or waits until it has to.
@@ -51,6 +52,7 @@ type worker struct {
 	restarts   uint64
 	baton      int           // descriptor while it hands over; else negative
 	handed     bool          // it serves no more
+	turn       bool          // it has the baton
 	orphaned   bool          // it has no supervisor
 	over       chan struct{} // closed when this process is about to end
 
@@ -171,9 +173,11 @@ func (r *relay) join(m *keep.Message) error {
 	if len(files) < 2 || r.Sentinel && len(files) < 3 {
 		return fmt.Errorf("%d descriptors for a relay: %w", len(files), unix.EPROTO)
 	}
+	crashpoint.Here("shmfs: the baton is about to be taken")
 	if !takeBaton(files[0]) {
 		return errDismissed
 	}
+	crashpoint.Here("shmfs: the baton is taken")
 	sentinel := -1
 	if r.Sentinel {
 		sentinel = files[2]

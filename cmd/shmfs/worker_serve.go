@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"shmfs/fs/keep"
+	"shmfs/mmapcore/crashpoint"
 )
 
 // heard is what comes from the supervisor; an error is the end of the link.
@@ -33,7 +34,7 @@ func (w *worker) serve() error {
 				if w.baton >= 0 && !w.handed {
 					break // there is no way back from that: first it has to be done
 				}
-				if w.handed && !takeBaton(w.baton) {
+				if w.handed && !w.takeTurn() {
 					return nil // another goes on
 				}
 				go w.follow(followed)
@@ -48,11 +49,12 @@ func (w *worker) serve() error {
 			}
 		case <-handed:
 			handed, w.handed = nil, true
+			crashpoint.Here("shmfs: a worker serves no more")
 			if !w.orphaned {
 				w.tell(keep.Message{Kind: keep.HandedOver})
 				break
 			}
-			if !takeBaton(w.baton) {
+			if !w.takeTurn() {
 				return nil // another goes on
 			}
 			go w.follow(followed)
@@ -107,12 +109,24 @@ func (w *worker) obey(m *keep.Message) {
 	}
 }
 
-// handOver stops serving, so that another worker can go on.
+// takeTurn says whether this worker, which serves no more, is the one that goes on when its supervisor has died.
+func (w *worker) takeTurn() bool {
+	w.turn = w.turn || takeBaton(w.baton)
+	return w.turn
+}
+
+// handOver stops serving, so that another worker can go on. A supervisor whose predecessor died before that gives another baton.
 func (w *worker) handOver(m *keep.Message, handed chan<- struct{}) error {
 	defer m.Close()
-	var err error
-	if w.baton, err = take(m, "baton"); err != nil {
+	baton, err := take(m, "baton")
+	if err != nil {
 		return err
+	}
+	closeDescriptor(&w.baton)
+	w.baton, w.turn = baton, false
+	if w.handed {
+		w.tell(keep.Message{Kind: keep.HandedOver})
+		return nil
 	}
 	go func() {
 		if w.metrics != nil {

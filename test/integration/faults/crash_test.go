@@ -3,7 +3,6 @@ package faults
 import (
 	"fmt"
 	"math/rand/v2"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,10 +34,7 @@ func mountCrashing(t *testing.T) *crashing {
 		t.Fatal("there are no crash points in the source")
 	}
 	directory := t.TempDir()
-	c := &crashing{path: filepath.Join(directory, "control"), binary: filepath.Join(directory, "shmfs"), names: names}
-	build := exec.Command("go", "build", "-tags=crashpoints", "-o", c.binary, "./cmd/shmfs")
-	build.Dir = rig.Root()
-	rig.MustRun(t, "", 10*patience, build)
+	c := &crashing{path: filepath.Join(directory, "control"), binary: rig.CrashingBinary(t), names: names}
 	c.control, err = crashpoint.OpenControl(c.path)
 	must(t, err)
 	t.Cleanup(func() { must(t, c.control.Close()) })
@@ -134,12 +130,16 @@ func (c *crashing) drive(clients *crew, name string) bool {
 	return clients.failed.Load() // then something else is wrong
 }
 
-// requireAnswer returns when the daemon answers, which has died at a point.
+// requireAnswer returns when the daemon answers, which has died at a point, and has its supervisor again, which may be what has died.
 func (c *crashing) requireAnswer(name string) {
 	c.t.Helper()
-	if _, err := c.daemon.stats(); err != nil {
-		c.t.Fatalf("after the daemon has died at %q: %v", name, err)
-	}
+	eventually(c.t, "the daemon goes on", func() (bool, string) {
+		supervisor, err := c.daemon.figure("supervisor-pid")
+		if err != nil {
+			c.t.Fatalf("after the daemon has died at %q: %v", name, err)
+		}
+		return runs(supervisor), fmt.Sprintf("without its supervisor, process %d", supervisor)
+	})
 }
 
 // TestCrashPointsOfOperations has the daemon die at each point that a single operation of a client comes to.

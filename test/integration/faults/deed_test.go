@@ -18,7 +18,7 @@ type deed struct {
 }
 
 var deeds = []deed{
-	{"replace the worker", func(c *crashing) { c.command("reload", c.daemon.place) }},
+	{"replace the worker", (*crashing).replaceWorker},
 	{"kill the worker", func(c *crashing) { c.attempt(c.killWorker) }},
 	{"change the limits", func(c *crashing) {
 		c.command("mount", "-o", fmt.Sprintf("remount,size=%dM", 1024+c.choose(1024)), c.daemon.place)
@@ -47,6 +47,8 @@ func (c *crashing) attempt(do func() error) {
 		c.t.Logf("%v", err)
 	}
 }
+
+func (c *crashing) replaceWorker() { c.command("reload", c.daemon.place) }
 
 func (c *crashing) readEvents() {
 	descriptor, err := unix.Open(filepath.Join(c.daemon.place, ".shmfs", "events"), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

@@ -185,6 +185,12 @@ func pause(length time.Duration) {
 	_, _ = unix.Ppoll(nil, &timeout, nil) // a signal may end it early
 }
 
+// runs says whether a process has not ended.
+func runs(process int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process))
+	return err == nil && !strings.Contains(string(text), "\nState:\tZ")
+}
+
 // children are the processes that a process has started and that still run.
 func children(process int) []int {
 	var found []int

@@ -16,6 +16,17 @@ var ways = map[string]way{
 	"objects: what a dead process had kept is let go":                        {after: "objects: a node is in no table any more"},
 	"objects: a node of a dead process that has a name is noted as not kept": {after: "objects: an inode is recorded as kept"},
 	"fs: what was read of the events is recorded":                            {deed: (*crashing).readEvents},
+
+	"shmfs: a worker is about to be told to hand over": {deed: (*crashing).replaceWorker},
+	"shmfs: a worker is told to hand over":             {deed: (*crashing).replaceWorker},
+	"shmfs: a worker serves no more":                   {deed: (*crashing).replaceWorker},
+	"shmfs: a worker has handed over":                  {deed: (*crashing).replaceWorker},
+	"shmfs: a worker is told whom it follows":          {deed: (*crashing).replaceWorker},
+	"shmfs: the baton is about to be taken":            {deed: (*crashing).replaceWorker},
+	"shmfs: the baton is taken":                        {deed: (*crashing).replaceWorker},
+	"shmfs: a reload has come to its end":              {deed: (*crashing).replaceWorker},
+	"shmfs: a mount is about to be taken over":         {deed: (*crashing).replaceWorker, after: "shmfs: a worker is told to hand over"},
+	"shmfs: a mount is taken over":                     {deed: (*crashing).replaceWorker, after: "shmfs: a worker has handed over"},
 }
 
 // requireWays checks that the ways lead from and to points that there are.

@@ -13,7 +13,6 @@ import (
 // stuckMount is a mount whose worker has a thread that waits inside the kernel, for a client that has a file grow.
 type stuckMount struct {
 	directory string
-	log       string
 	path      string // of the file
 	held      *stall
 	grown     chan error
@@ -26,8 +25,13 @@ const grownSize = 5000
 func mountStuck(t *testing.T) *stuckMount {
 	t.Helper()
 	store := rig.Tmpfs(t, "")
-	m := &stuckMount{log: filepath.Join(t.TempDir(), "log"), grown: make(chan error, 1)}
-	m.directory = mounted(t, "--log-file", m.log, "-o", "store="+store)
+	return makeStuck(t, mounted(t, "-o", "store="+store), store)
+}
+
+// makeStuck makes a mount of a directory store such a mount.
+func makeStuck(t *testing.T, directory, store string) *stuckMount {
+	t.Helper()
+	m := &stuckMount{directory: directory, grown: make(chan error, 1)}
 	m.path = filepath.Join(m.directory, "object")
 	writeFile(t, m.path, "\x00text")
 	m.held = stallAt(t, filepath.Join(store, "object"))
