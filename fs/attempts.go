@@ -55,6 +55,11 @@ type attempt struct {
 }
 
 // attempts knows what is being done, and what a process that has died had done and not answered.
+//
+// A process may die between an answer and the end of the row, so rows are taken up whose requests never come again. They are dropped when all have
+// come that do (see resending), which is before any other request begins a row: so there are never more than requests were served
+// at a time, however many processes die. Nor is a later request taken for an earlier one: the kernel counts them in 62 bits (fuse_get_unique),
+// from the beginning of a mount, as long as the record is there.
 type attempts struct {
 	state *state // immutable
 	start uint64 // number of this process; immutable
@@ -153,6 +158,22 @@ func (a *attempts) end(id fuse.RequestID) {
 	row.Store(attemptRequest, 0)
 	crashpoint.Here("fs: an attempt counts no more")
 	a.free = append(a.free, row)
+}
+
+// keepOnly forgets all but requests of these numbers.
+func (a *attempts) keepOnly(numbers map[uint64]bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for number, row := range a.byRequest {
+		if numbers[number] {
+			continue
+		}
+		row.Store(attemptRequest, 0)
+		crashpoint.Here("fs: an attempt that was answered counts no more")
+		delete(a.byRequest, number)
+		a.underway.Add(-1)
+		a.free = append(a.free, row)
+	}
 }
 
 // outcome is the result of a request that was done before it came again.

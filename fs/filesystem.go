@@ -45,6 +45,7 @@ type Filesystem struct {
 	refusals   refusals
 	attempts   attempts
 	requests   madeHandles
+	resending  resending
 	settled    settling
 	limits     limits
 	journal    *journal.Journal     // immutable

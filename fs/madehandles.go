@@ -27,6 +27,19 @@ func (m *madeHandles) take(number uint64) *handle {
 	return handle
 }
 
+// keepOnly forgets all but the handles of requests of these numbers.
+func (m *madeHandles) keepOnly(numbers map[uint64]bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	made := make(map[uint64]*handle) // what is empty should not stay as large as it was
+	for number := range numbers {
+		if handle := m.byRequest[number]; handle != nil {
+			made[number] = handle
+		}
+	}
+	m.byRequest = made
+}
+
 // madeBefore returns the handle that a request has made before it came again, with the flags of the reply; nil if there is none.
 func (f *Filesystem) madeBefore(request fuse.Request) (*handle, uint32) {
 	if uint64(request.Hdr().ID)&resent == 0 {

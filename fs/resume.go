@@ -18,6 +18,7 @@ func (f *Filesystem) takeUp() error {
 	}
 	f.takeUpSemaphores()
 	if starts > 1 {
+		f.resending.begin()
 		if err := f.closeUnrecorded(); err != nil {
 			return err
 		}

@@ -64,8 +64,8 @@ func (f *Filesystem) read() {
 	}
 }
 
-// next reads and decodes one request. bazil's decoder takes some bounds on trust; what no kernel sends must not end the mount.
-func (f *Filesystem) next() (request fuse.Request, err error) {
+// readOne reads and decodes one request. bazil's decoder takes some bounds on trust; what no kernel sends must not end the mount.
+func (f *Filesystem) readOne() (request fuse.Request, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			request, err = nil, fmt.Errorf("decoding a message: %v", cause)
