@@ -17,8 +17,8 @@ const (
 	attemptState          // attemptBegun or attemptDone below, the kind above
 	attemptParent
 	attemptNewParent // of a renaming
-	attemptNode      // the inode that is linked, removed or renamed, or has the attribute
-	attemptOther     // the inode that a renaming replaces or exchanges, 0: none
+	attemptNode      // the inode that is linked, removed, renamed or truncated, or has the attribute
+	attemptOther     // the inode that a renaming replaces or exchanges, 0: none; the size before a truncation
 	attemptResult    // the node that was made
 	attemptLengths   // of the names, the new one's above
 	attemptName
@@ -43,6 +43,7 @@ const (
 	attemptRemoveAttribute // that is there
 	attemptInitialise      // a semaphore
 	attemptCommand         // of a semaphore; what was done of it, its operator finds out
+	attemptTruncate        // by an open
 )
 
 // attempt is what a request is about to do.

@@ -28,7 +28,7 @@ func (f *Filesystem) openRequest(r *fuse.OpenRequest, kernelNode uint64) {
 	if uint32(r.OpenFlags)&openKillPrivileges != 0 {
 		writer = writerOf(r)
 	}
-	handle, flags, err := f.openFile(uint64(r.Node), uint32(r.Flags), writer)
+	handle, flags, err := f.openFile(r, writer)
 	if err != nil {
 		f.fail(r, err)
 		return
@@ -71,9 +71,10 @@ func (f *Filesystem) openDirectory(r *fuse.OpenRequest) {
 	f.handOver(r, handle, uint32(r.Flags)|unix.O_DIRECTORY, 0)
 }
 
-// openFile makes a handle of a regular file; flags are open(2)'s. With a writer, opening clears setuid and setgid as that
-// writer's writes do. It returns the flags of the reply.
-func (f *Filesystem) openFile(node uint64, flags uint32, writer *objects.Writer) (*handle, uint32, error) {
+// openFile makes a handle of a regular file. With a writer, opening clears setuid and setgid as that writer's writes do. It returns the
+// flags of the reply.
+func (f *Filesystem) openFile(r *fuse.OpenRequest, writer *objects.Writer) (*handle, uint32, error) {
+	node, flags := uint64(r.Node), uint32(r.Flags)
 	access := int(flags & unix.O_ACCMODE)
 	if flags&unix.O_TRUNC != 0 && access == unix.O_RDONLY {
 		access = unix.O_RDWR
@@ -83,7 +84,7 @@ func (f *Filesystem) openFile(node uint64, flags uint32, writer *objects.Writer)
 		return nil, 0, err
 	}
 	if flags&unix.O_TRUNC != 0 {
-		err = file.object.Truncate()
+		err = f.truncateOnce(r, file.object)
 	}
 	if err == nil && writer != nil {
 		err = f.tree.DropPrivileges(node, *writer)

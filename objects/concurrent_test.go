@@ -320,7 +320,7 @@ func TestWriteWhileMemoryComesFree(t *testing.T) {
 			t.Errorf("wrote %d of %d, %v", n, len(data), err)
 			break
 		}
-		wantNoError(t, "Truncate", object.Truncate())
+		wantNoError(t, "Truncate", object.Truncate(nil))
 	}
 	close(stop)
 	done.Wait()

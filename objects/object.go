@@ -166,6 +166,11 @@ func (o *Object) recharge() error {
 func (o *Object) Resize(size int64) error {
 	o.node.growth.Lock()
 	defer o.node.growth.Unlock()
+	return o.resize(size)
+}
+
+// resize is Resize for who holds growth.
+func (o *Object) resize(size int64) error {
 	if o.tree.ledger == nil {
 		return o.region.Resize(size)
 	}
@@ -200,7 +205,7 @@ func (t *Tree) resize(id uint64, size int64, opening, exempt bool) error {
 	defer object.Close()
 	object.exempt = exempt
 	if opening {
-		return object.Truncate()
+		return object.Truncate(nil)
 	}
 	return object.resizeByPath(size)
 }
@@ -231,15 +236,21 @@ func (o *Object) resizeByPath(size int64) error {
 	return o.recharge()
 }
 
-// Truncate empties the file as O_TRUNC does: the times move even if it was empty.
-func (o *Object) Truncate() error {
-	if err := o.Resize(0); err != nil {
+// Truncate empties the file as O_TRUNC does: the times move even if it was empty. done is called when that is done and before anything that
+// goes through the tree makes the file longer; it may be nil.
+func (o *Object) Truncate(done func()) error {
+	o.node.growth.Lock()
+	defer o.node.growth.Unlock()
+	if err := o.resize(0); err != nil {
 		return err
 	}
 	crashpoint.Here("objects: a file is emptied")
 	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Nsec: unix.UTIME_NOW}}
 	if err := unix.UtimesNanoAt(o.region.Descriptor(), "", times, unix.AT_EMPTY_PATH); err != nil {
 		return fmt.Errorf("moving the times of a truncated file: %w", err)
+	}
+	if done != nil {
+		done()
 	}
 	return nil
 }

@@ -192,7 +192,7 @@ func TestTruncateMovesTheTimes(t *testing.T) {
 			old := unix.Timespec{Sec: 1000}
 			_, err := w.tree.Change(entry.ID, Change{Atime: &old, Mtime: &old})
 			wantNoError(t, "Change", err)
-			wantNoError(t, "Truncate", object.Truncate())
+			wantNoError(t, "Truncate", object.Truncate(nil))
 			if stat := w.stat(t, entry.ID); stat.Size != 0 || stat.Mtim.Sec <= 1000 || stat.Atim.Sec != 1000 {
 				t.Errorf("%d bytes, changed at %d, read at %d", stat.Size, stat.Mtim.Sec, stat.Atim.Sec)
 			}
@@ -240,7 +240,7 @@ func TestLazyCommit(t *testing.T) {
 			wantNoError(t, "WriteAt", err)
 			wantNoError(t, "Allocate", object.Allocate(unix.FALLOC_FL_KEEP_SIZE, 0, 4*pageSize))
 			wantNoError(t, "punching", object.Allocate(unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, 4*pageSize))
-			wantNoError(t, "Truncate", object.Truncate())
+			wantNoError(t, "Truncate", object.Truncate(nil))
 			w.unlink(t, "file")
 			w.tree.Forget(entry.ID, 1)
 			w.wantGone(t, entry.ID)
@@ -259,7 +259,7 @@ func TestTwoObjectsOfOneFile(t *testing.T) {
 			defer writer.Close()
 			defer other.Close()
 			for range 2000 {
-				wantNoError(t, "Truncate", writer.Truncate())
+				wantNoError(t, "Truncate", writer.Truncate(nil))
 				_, err := writer.WriteAt([]byte("x"), 0)
 				wantNoError(t, "WriteAt", err)
 				var growing sync.WaitGroup
