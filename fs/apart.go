@@ -31,6 +31,7 @@ type kernelNode struct {
 	row       record.Row           // what outlives the process, of a node apart; immutable
 	writers   int                  // open files that may wait in a write; guarded by semaphoreNodes.mu
 	walkers   map[uint32]time.Time // threads that were told of it and have not been heard of since; guarded by semaphoreNodes.mu
+	takenUp   bool                 // another process may have told threads of it; immutable once requests are served
 }
 
 // semaphoreNode is one semaphore, by whatever node.
@@ -58,11 +59,7 @@ type semaphoreNodes struct {
 	walks   map[uint32]*kernelNode // guarded by mu
 	walking atomic.Int64
 	swept   time.Time // when walks were last swept; guarded by mu
-}
-
-// sentBack is a thread whose opening was refused so that it looks the name up once more.
-type sentBack struct {
-	node *kernelNode // kept for it alone; nil until it looks
+	tookUp  time.Time // when those of another process were lost; immutable once requests are served
 }
 
 func (s *semaphoreNodes) init() {
@@ -228,13 +225,14 @@ func (s *semaphoreNodes) heard(request fuse.Request) {
 	defer s.mu.Unlock()
 	thread := request.Hdr().Pid
 	s.endWalk(thread)
-	delete(s.sentBack, thread)
+	s.forgetSentBack(thread)
 	s.sweep(time.Now())
 }
 
-// othersWalk says whether another thread may be about to open the node. Those who took too long are forgotten. The caller holds mu.
+// othersWalk says whether another thread may be about to open the node. Those who took too long are forgotten. Which threads were told of it
+// by a process that has died is not known: for as long it may be any. The caller holds mu.
 func (s *semaphoreNodes) othersWalk(node *kernelNode, thread uint32) bool {
-	others := false
+	others := node.takenUp && time.Since(s.tookUp) <= walkTime
 	for walker, since := range node.walkers {
 		switch {
 		case walker == thread:
@@ -245,47 +243,6 @@ func (s *semaphoreNodes) othersWalk(node *kernelNode, thread uint32) bool {
 		}
 	}
 	return others
-}
-
-// admit lets a thread open a node and perhaps wait there in a write. False sends it back to look again, when it will be told of a node
-// for itself. Who was sent back already is let in: the kernel looks a second time but not a third.
-func (s *semaphoreNodes) admit(node *kernelNode, thread uint32) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	free := node.writers == 0 && !s.othersWalk(node, thread)
-	if !free && s.sentBack[thread] == nil {
-		s.remember(thread)
-		return false
-	}
-	delete(s.sentBack, thread)
-	s.endWalk(thread)
-	node.writers++
-	return true
-}
-
-// mostSentBack bounds how many threads are remembered: one that may not open the file after all is not heard of again.
-const mostSentBack = 4096
-
-// sendBack has a thread that is about to look a name up again be told of a node for itself.
-func (s *semaphoreNodes) sendBack(thread uint32) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.remember(thread)
-}
-
-// remember notes a thread as sent back. The caller holds mu.
-func (s *semaphoreNodes) remember(thread uint32) {
-	s.endWalk(thread)
-	s.sentBack[thread] = &sentBack{}
-	if len(s.sentBack) <= mostSentBack {
-		return
-	}
-	for thread := range s.sentBack {
-		delete(s.sentBack, thread)
-		if len(s.sentBack) <= mostSentBack/2 {
-			return
-		}
-	}
 }
 
 // enter counts one who may wait in a write after all.
@@ -307,7 +264,7 @@ func (s *semaphoreNodes) opened(thread uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endWalk(thread)
-	delete(s.sentBack, thread)
+	s.forgetSentBack(thread)
 }
 
 // forget gives back references of the kernel's, and returns the id of the node in the tree that they are to.

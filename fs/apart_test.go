@@ -24,7 +24,7 @@ func TestAccessListsAreAskedForOnTheWay(t *testing.T) {
 			asks := &fuse.GetxattrRequest{Header: fuse.Header{Pid: second}, Name: c.attribute}
 			s.handOut(semaphore, first, true)
 			node := s.find(s.handOut(semaphore, second, true))
-			if s.admit(node, second) {
+			if s.admit(node, second, 2) {
 				t.Fatal("a thread is let in beside another that may be about to open the same node")
 			}
 			s.heard(asks)
@@ -33,7 +33,7 @@ func TestAccessListsAreAskedForOnTheWay(t *testing.T) {
 				t.Errorf("the second look leads to a node of its own: %v, want %v", own, c.admitted)
 			}
 			s.heard(asks)
-			if got := s.admit(again, second); got != c.admitted {
+			if got := s.admit(again, second, 4); got != c.admitted {
 				t.Errorf("the second opening is let in: %v, want %v", got, c.admitted)
 			}
 		})

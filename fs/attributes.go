@@ -11,7 +11,7 @@ import (
 )
 
 func (f *Filesystem) getattr(r *fuse.GetattrRequest) {
-	f.openers.forget(openerOf(r))
+	f.openers.asked(openerOf(r), 0)
 	stat, err := f.tree.Stat(uint64(r.Node))
 	f.answerAttributes(r, stat, err)
 }

@@ -176,6 +176,10 @@ var crashRequests = map[string]crashRequest{
 	"SETATTR size":          {sizeOf("file", 7000), false, -1},
 	"SETATTR size of a sem": {sizeOf("sem.new", 32), false, -1},
 	"SETATTR size to 0":     {sizeOf("other", 0), false, -1},
+	"SETATTR of an O_TRUNC of a sem": {func(w *crashWorld) message {
+		w.must("opening", openOf("sem.a", unix.O_WRONLY)(w))
+		return sizeOf("sem.a", 0)(w)
+	}, false, -1},
 	"SETATTR owner":         {givenTo("other", 1000), false, -1},
 	"SETATTR owner to root": {givenTo("file", 0), false, -1},
 	"SETXATTR quota": {func(w *crashWorld) message {

@@ -16,7 +16,7 @@ type handle struct {
 	id         uint64                 // immutable
 	node       uint64                 // in the tree; immutable
 	kernelNode uint64                 // what the kernel calls it; immutable
-	opener     opener                 // who made it by OPEN; zero for other handles; immutable
+	opener     opener                 // whose O_TRUNC may follow its OPEN as a SETATTR; else zero; immutable
 	opened     *opened                // of a regular file, else nil; immutable
 	listing    *objects.Listing       // of a directory, else nil; immutable
 	quiet      *objects.Object        // what a handle opened with O_NOATIME reads by if its reads come here, else nil; immutable

@@ -29,6 +29,7 @@ const (
 	handleRead   // of events: the request that read last
 	handleBefore // the event to be read next before that request
 	handleAfter  // and after it
+	handleAsked  // see nobodyAsked
 	handleWords
 )
 
@@ -95,6 +96,9 @@ func (f *Filesystem) recordHandle(request fuse.Request, handle *handle, flags, r
 	words[handleOpener] = uint64(from.thread) | uint64(from.uid)<<32
 	words[handleSince] = uint64(from.since.UnixNano())
 	words[handleGroup] = uint64(header.Gid)
+	if handle.opener != (opener{}) {
+		words[handleAsked] = nobodyAsked
+	}
 	if handle.info != nil && handle.info.events != nil {
 		position := handle.info.events.Position()
 		words[handleBefore], words[handleAfter] = position, position

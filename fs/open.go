@@ -45,6 +45,9 @@ func (f *Filesystem) handOver(r *fuse.OpenRequest, handle *handle, flags, replie
 		return
 	}
 	crashpoint.Here("fs: an opened handle is recorded")
+	if handle.opener != (opener{}) {
+		f.openers.opened(handle)
+	}
 	if handle.opened != nil {
 		f.tellOpened(r, handle, flags)
 	}
@@ -263,6 +266,7 @@ func (f *Filesystem) closeTaken(handle *handle) {
 		f.closeSemaphore(handle)
 		crashpoint.Here("fs: what was held through a handle is given back")
 	}
+	f.openers.closed(handle)
 	removeRow(handle.row) // before its opening's, which nobody needs then
 	f.handles.closed(handle.id)
 	crashpoint.Here("fs: a handle's record is gone")
@@ -278,7 +282,6 @@ func (f *Filesystem) closeTaken(handle *handle) {
 		}
 	}
 	if handle.opened != nil {
-		f.openers.closed(handle.opener, handle.id)
 		f.release(handle.opened)
 		return
 	}

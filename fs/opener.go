@@ -17,62 +17,98 @@ type opener struct {
 	node   uint64
 }
 
-// openers knows which threads have opened a file and asked nothing about it since.
+// openers knows which threads have opened a file and asked nothing about it since. So do the handles' rows, since whoever goes on must not
+// take the O_TRUNC for a truncate(2).
 type openers struct {
 	mu      sync.Mutex
-	handles map[opener]uint64 // the handle opened last; guarded by mu
+	handles map[opener]*handle // the handle opened last; guarded by mu, as handleAsked of their rows is
 }
 
-func (o *openers) init() { o.handles = make(map[opener]uint64) }
+// nobodyAsked is handleAsked of a handle whose opener has asked nothing about the file since. 0 says that it has, or does not matter; anything else
+// is the number of the SETATTR that was the first: if that was not answered it comes again.
+const nobodyAsked = 1 << 63
+
+func (o *openers) init() { o.handles = make(map[opener]*handle) }
 
 func openerOf(request fuse.Request) opener {
 	header := request.Hdr()
 	return opener{header.Pid, uint64(header.Node)}
 }
 
-func (o *openers) opened(by opener, handle uint64) {
+// opened notes that a file was opened. The handle has its row.
+func (o *openers) opened(handle *handle) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.handles[by] = handle
+	if before := o.handles[handle.opener]; before != nil {
+		if before.id > handle.id { // of a process that has died, and its rows are in any order
+			handle.row.Store(handleAsked, 0)
+			return
+		}
+		before.row.Store(handleAsked, 0)
+	}
+	o.handles[handle.opener] = handle
 }
 
-// forget notes that a thread has gone on to something else.
-func (o *openers) forget(by opener) {
+// asked notes that a thread has gone on to something else, for a SETATTR by its number, else 0. It says whether it has only opened the file so far.
+func (o *openers) asked(by opener, request uint64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	handle := o.handles[by]
+	if handle == nil {
+		return false
+	}
 	delete(o.handles, by)
+	handle.row.Store(handleAsked, request)
+	return true
 }
 
-// take says whether a thread has only opened the file so far, and forgets it.
-func (o *openers) take(by opener) bool {
+// closed notes that a handle is about to go, and its row with it.
+func (o *openers) closed(handle *handle) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, known := o.handles[by]
-	delete(o.handles, by)
-	return known
-}
-
-// closed notes that a handle is gone.
-func (o *openers) closed(by opener, handle uint64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.handles[by] == handle {
-		delete(o.handles, by)
+	if o.handles[handle.opener] == handle {
+		delete(o.handles, handle.opener)
 	}
 }
 
-// noteOpener notes who made a handle that the kernel does not know yet.
+// noteOpener notes who makes a handle, which has no row yet.
 func (f *Filesystem) noteOpener(r *fuse.OpenRequest, handle *handle) {
-	if f.agreed.grants(initAtomicTruncate) {
+	if !f.agreed.grants(initAtomicTruncate) {
+		handle.opener = openerOf(r)
+	}
+}
+
+// takeUpOpener makes known who has opened a file by a handle of a process that has died, if that matters.
+func (f *Filesystem) takeUpOpener(handle *handle) {
+	asked := handle.row.Load(handleAsked)
+	if asked == 0 {
 		return
 	}
-	handle.opener = openerOf(r)
-	f.openers.opened(handle.opener, handle.id)
+	handle.opener = opener{handle.origin.Load().thread, handle.node}
+	if asked == nobodyAsked {
+		f.openers.opened(handle)
+	}
+}
+
+// askedBefore says whether a request was the first that asked about a file, of a handle's opener, before it came again.
+func (h *handleTable) askedBefore(request fuse.Request) bool {
+	if !isResent(request.Hdr()) {
+		return false
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	by, number := openerOf(request), numberOf(request)
+	for _, handle := range h.byID {
+		if handle.origin.Load() != nil && handle.opener == by && handle.row.Load(handleAsked) == number { // else it has no row yet
+			return true
+		}
+	}
+	return false
 }
 
 // truncatesAtOpen says whether a SETATTR is an open's O_TRUNC. It must be asked once a request.
 func (f *Filesystem) truncatesAtOpen(r *fuse.SetattrRequest) bool {
 	const size = fuse.SetattrSize | fuse.SetattrLockOwner | setattrKillPrivileges
-	opened := f.openers.take(openerOf(r))
+	opened := f.openers.asked(openerOf(r), numberOf(r)) || f.handles.askedBefore(r)
 	return opened && r.Valid.Size() && r.Size == 0 && r.Valid&^size == 0
 }

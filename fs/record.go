@@ -21,6 +21,7 @@ type state struct {
 	attempts   *record.Table // see attemptRow
 	semaphores *record.Table // see semaphoreRow
 	apart      *record.Table // see apartRow
+	sentBack   *record.Table // see sentBack
 	intents    *record.Table // see intentRow
 	numbers    record.Row    // see numberEvents
 }
@@ -83,6 +84,7 @@ func openState(memory *record.Memory) (*state, error) {
 		{"attempts", attemptWords, &s.attempts},
 		{"semaphores", semaphoreWords, &s.semaphores},
 		{"apart", apartWords, &s.apart},
+		{"sent back", sentBackWords, &s.sentBack},
 		{"intents", intentWords, &s.intents},
 	} {
 		if *table.to, err = memory.Table(table.name, table.words); err != nil {

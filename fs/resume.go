@@ -120,6 +120,7 @@ func (f *Filesystem) takeUpHandle(row record.Row, words []uint64, openings map[u
 	}
 	f.recount(handle)
 	f.handles.restore(handle)
+	f.takeUpOpener(handle)
 	f.requests.note(words[handleRequest], handle)
 	return nil
 }

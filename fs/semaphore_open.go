@@ -10,7 +10,7 @@ import (
 // openSemaphore opens a semaphore by one of its nodes. O_TRUNC leaves it as it is: that is how a shell opens what it writes to.
 func (f *Filesystem) openSemaphore(r *fuse.OpenRequest, node *kernelNode) {
 	semaphore := &openSemaphore{node: node, writes: f.passthru && waitsInWrites(uint32(r.Flags))}
-	if semaphore.writes && !f.semaphores.admit(node, r.Pid) {
+	if semaphore.writes && !f.semaphores.admit(node, r.Pid, numberOf(r)) {
 		// The kernel looks the name up again, and is told of a node apart.
 		f.fail(r, fmt.Errorf("others use node %#x: %w", node.id, errLookAgain))
 		return

@@ -1,6 +1,8 @@
 package fs
 
 import (
+	"time"
+
 	"shmfs/mmapcore/record"
 )
 
@@ -148,6 +150,7 @@ func (f *Filesystem) takeUpSemaphores() {
 		}
 	}
 	s.takeUpApart(f.state)
+	s.takeUpSentBack(f.state)
 }
 
 // leadsTo says whether a name leads to a node.
@@ -158,9 +161,9 @@ func (f *Filesystem) leadsTo(parent uint64, name string, id uint64) bool {
 
 // takeUp makes the semaphores of a process that has died known. Nobody else uses them yet.
 func (s *semaphoreNodes) takeUp(state *state) {
-	s.state = state
+	s.state, s.tookUp = state, time.Now()
 	for row, words := range state.semaphores.Each {
-		known := &semaphoreNode{own: kernelNode{id: words[semaphoreID]}, row: row}
+		known := &semaphoreNode{own: kernelNode{id: words[semaphoreID], takenUp: true}, row: row}
 		known.own.semaphore = known
 		name := nameFrom(words[semaphoreName:], words[semaphoreLength])
 		flags := words[semaphoreFlags]
@@ -185,6 +188,6 @@ func (s *semaphoreNodes) takeUpApart(state *state) {
 			continue
 		}
 		id := words[apartID]
-		s.apart[id] = &kernelNode{id: id, semaphore: known, lookups: words[apartLookups], row: row}
+		s.apart[id] = &kernelNode{id: id, semaphore: known, lookups: words[apartLookups], row: row, takenUp: true}
 	}
 }
