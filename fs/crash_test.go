@@ -150,7 +150,14 @@ var crashRequests = map[string]crashRequest{
 	"OPEN":         {openOf("file", unix.O_RDWR), false, 0},
 	"OPEN O_TRUNC": {openOf("file", unix.O_RDWR|unix.O_TRUNC), false, 0},
 	"OPEN sem":     {openOf("sem.a", unix.O_RDWR), false, 0},
-	"OPENDIR":      {func(w *crashWorld) message { return message{opcode: opOpendir, node: 1, body: words(0, 0)} }, false, 0},
+	"OPEN of a text": {func(w *crashWorld) message {
+		return message{opcode: opOpen, node: infoFirstFile + 2, body: words(unix.O_RDONLY, 0)}
+	}, false, 0},
+	"RELEASE of a text": {func(w *crashWorld) message {
+		body := w.must("opening", message{opcode: opOpen, node: infoFirstFile + 2, body: words(unix.O_RDONLY, 0)})
+		return message{opcode: opRelease, node: infoFirstFile + 2, body: append(le.AppendUint64(nil, le.Uint64(body)), make([]byte, 16)...)}
+	}, false, -1},
+	"OPENDIR": {func(w *crashWorld) message { return message{opcode: opOpendir, node: 1, body: words(0, 0)} }, false, 0},
 	"RELEASE": {func(w *crashWorld) message {
 		return message{opcode: opRelease, node: w.nodes["file"], body: append(le.AppendUint64(nil, w.handles["file"]), make([]byte, 16)...)}
 	}, false, -1},

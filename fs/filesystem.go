@@ -52,6 +52,7 @@ type Filesystem struct {
 	meter      *meter.Meter         // immutable
 	metrics    *prometheus.Registry // immutable
 	askers     askers
+	texts      texts
 	quotas     quotas
 	census     census
 	orphans    orphans

@@ -30,6 +30,8 @@ const (
 	handleBefore // the event to be read next before that request
 	handleAfter  // and after it
 	handleAsked  // see nobodyAsked
+	handleText   // of a text of the daemon's own tree: its length and 1
+	handleDigest // and, if it is not kept, what tells it from others
 	handleWords
 )
 
@@ -102,6 +104,9 @@ func (f *Filesystem) recordHandle(request fuse.Request, handle *handle, flags, r
 	if handle.info != nil && handle.info.events != nil {
 		position := handle.info.events.Position()
 		words[handleBefore], words[handleAfter] = position, position
+	}
+	if handle.info.isText() {
+		f.recordOpenText(handle, words)
 	}
 	row, err := f.state.handles.Add(words...)
 	if err != nil {

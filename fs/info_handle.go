@@ -17,9 +17,12 @@ type openInfo struct {
 	events    *journal.Reader // of the stream of events, else nil
 	user      uint32          // who has opened it; immutable
 
-	// makeAgain makes the text of a file that another process has opened; nil for others. Immutable.
-	makeAgain func() ([]byte, error)
+	kept   *keptText   // where text outlives the process; nil: nowhere; set before the kernel knows of the handle
+	remade *remadeText // instead of text, of a file that another process has opened if it was not kept; else nil; immutable
 }
+
+// isText says whether it is a file with a text.
+func (o *openInfo) isText() bool { return o.isReader() && o.events == nil }
 
 // isReader says whether it counts among its user's open files of the tree.
 func (o *openInfo) isReader() bool { return o != nil && o.directory == nil }
@@ -91,16 +94,16 @@ func (f *Filesystem) readInfo(r *fuse.ReadRequest, handle *handle) {
 		f.answerListing(r, directory.read)
 		return
 	}
-	text := handle.info.text
-	if handle.info.makeAgain != nil {
-		var err error
-		if text, err = handle.info.makeAgain(); err != nil {
-			f.fail(r, err)
-			return
-		}
+	text, err := f.infoTextFrom(handle.info, max(r.Offset, 0))
+	f.answerBytes(r, text[:min(len(text), r.Size)], err)
+}
+
+// infoTextFrom returns what there is to read at an offset, which is not negative.
+func (f *Filesystem) infoTextFrom(info *openInfo, offset int64) ([]byte, error) {
+	if info.remade != nil {
+		return f.remadeFrom(info.remade, offset)
 	}
-	text = text[min(max(r.Offset, 0), int64(len(text))):]
-	f.answerBytes(r, text[:min(len(text), r.Size)], nil)
+	return info.text[min(offset, int64(len(info.text))):], nil
 }
 
 // infoHandle returns a handle of the tree's, or nil.

@@ -274,6 +274,7 @@ func (f *Filesystem) closeTaken(handle *handle) {
 		if err := handle.info.close(); err != nil {
 			f.log.Error("closing a file of "+infoName, "reason", err)
 		}
+		f.dropText(handle.info.kept)
 		return
 	}
 	if handle.quiet != nil {

@@ -22,6 +22,7 @@ type state struct {
 	semaphores *record.Table // see semaphoreRow
 	apart      *record.Table // see apartRow
 	sentBack   *record.Table // see sentBack
+	texts      *record.Table // see keptText
 	intents    *record.Table // see intentRow
 	numbers    record.Row    // see numberEvents
 }
@@ -85,6 +86,7 @@ func openState(memory *record.Memory) (*state, error) {
 		{"semaphores", semaphoreWords, &s.semaphores},
 		{"apart", apartWords, &s.apart},
 		{"sent back", sentBackWords, &s.sentBack},
+		{"texts", textWords, &s.texts},
 		{"intents", intentWords, &s.intents},
 	} {
 		if *table.to, err = memory.Table(table.name, table.words); err != nil {

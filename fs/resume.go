@@ -3,7 +3,6 @@ package fs
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"shmfs/mmapcore/record"
 
@@ -27,11 +26,13 @@ func (f *Filesystem) takeUp() error {
 	if err != nil {
 		return err
 	}
+	texts := f.findTexts()
 	for row, words := range f.state.handles.Each {
-		if err := f.takeUpHandle(row, words, openings); err != nil {
+		if err := f.takeUpHandle(row, words, openings, texts); err != nil {
 			f.log.Error("a handle is lost", "node", words[handleNode], "reason", err)
 		}
 	}
+	f.dropFound(texts)
 	for _, file := range openings {
 		f.dropUnused(file)
 	}
@@ -100,7 +101,7 @@ func (f *Filesystem) dropUnused(file *opened) {
 }
 
 // takeUpHandle makes a handle known again.
-func (f *Filesystem) takeUpHandle(row record.Row, words []uint64, openings map[uint64]*opened) error {
+func (f *Filesystem) takeUpHandle(row record.Row, words []uint64, openings map[uint64]*opened, texts map[uint64]*foundText) error {
 	handle := &handle{id: words[handleID], node: words[handleNode], kernelNode: words[handleKernelNode], row: row}
 	handle.origin.Store(originOf(words))
 	var err error
@@ -108,7 +109,7 @@ func (f *Filesystem) takeUpHandle(row record.Row, words []uint64, openings map[u
 	case kindDirectory:
 		handle.listing, err = f.tree.List(handle.node, uint32(words[handleFlags])&unix.O_NOATIME != 0)
 	case kindInfo:
-		handle.info, err = f.reopenInfo(handle.node, words)
+		handle.info, err = f.reopenInfo(handle, words, texts[handle.id])
 	case kindFile, kindSemaphore:
 		err = f.takeUpFile(handle, words, openings[words[handleOpening]])
 	default:
@@ -153,8 +154,8 @@ func (f *Filesystem) takeUpFile(handle *handle, words []uint64, file *opened) er
 }
 
 // reopenInfo opens a file or directory of the daemon's own tree again.
-func (f *Filesystem) reopenInfo(node uint64, words []uint64) (*openInfo, error) {
-	from := askerOfRow(words)
+func (f *Filesystem) reopenInfo(handle *handle, words []uint64, kept *foundText) (*openInfo, error) {
+	node, from := handle.node, askerOfRow(words)
 	if uint32(words[handleFlags])&unix.O_DIRECTORY != 0 {
 		directory, err := f.openInfoDirectory(node)
 		return &openInfo{directory: directory, user: from.uid}, err
@@ -162,8 +163,7 @@ func (f *Filesystem) reopenInfo(node uint64, words []uint64) (*openInfo, error) 
 	if node == infoEvents {
 		return &openInfo{events: f.journal.SubscribeFrom(f.eventFilter(from), words[handleAfter]), user: from.uid}, nil
 	}
-	make := func() ([]byte, error) { return f.infoText(node, from) }
-	return &openInfo{makeAgain: sync.OnceValues(make), user: from.uid}, nil
+	return f.reopenText(handle, words, kept, from)
 }
 
 // wakePollers has everybody who polls look again: whom to tell of what died with the process.

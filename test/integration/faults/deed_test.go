@@ -62,6 +62,12 @@ func (c *crashing) readEvents() {
 	_ = unix.Close(descriptor)
 }
 
+func (c *crashing) readText() {
+	if _, err := os.ReadFile(filepath.Join(c.daemon.place, ".shmfs", "config")); err != nil {
+		c.t.Errorf("reading a text: %v", err)
+	}
+}
+
 // giveAway makes a file another user's, which moves what it is charged.
 func (c *crashing) giveAway() error {
 	path := filepath.Join(c.daemon.place, "given-away")
