@@ -16,6 +16,7 @@ type serviceManager struct {
 	log     hclog.Logger
 	address string // of its socket; empty: there is none
 	outbox  outbox
+	nodes   nodeShare
 }
 
 func newServiceManager(log hclog.Logger) *serviceManager {
@@ -28,8 +29,13 @@ const (
 	stateReloading = daemon.SdNotifyReloading
 )
 
-// managerLimit is how long the service manager may take to receive a message.
-const managerLimit = 5 * time.Second
+const (
+	// managerLimit is how long the service manager may take to receive a message.
+	managerLimit = 5 * time.Second
+
+	// atOnceLimit is how long it may take to receive one that somebody waits for who must not wait for long.
+	atOnceLimit = time.Second
+)
 
 // present says whether there is a service manager.
 func (m *serviceManager) present() bool { return m.address != "" }
@@ -59,20 +65,21 @@ func (m *serviceManager) send(state string, descriptors ...int) {
 	}
 	m.outbox.put(func() {
 		defer closeAll(copies)
-		if err := m.sendNow(state, copies); err != nil {
+		if err := m.sendNow(state, copies, managerLimit); err != nil {
 			m.log.Warn("telling the service manager failed", "state", state, "error", err)
 		}
 	})
 }
 
-func (m *serviceManager) sendNow(state string, descriptors []int) error {
+// sendNow returns when the service manager's socket has the message, or the limit is over (EAGAIN).
+func (m *serviceManager) sendNow(state string, descriptors []int, limit time.Duration) error {
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(socket)
-	limit := unix.NsecToTimeval(managerLimit.Nanoseconds())
-	if err := unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit); err != nil {
+	patience := unix.NsecToTimeval(limit.Nanoseconds())
+	if err := unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience); err != nil {
 		return err
 	}
 	var rights []byte

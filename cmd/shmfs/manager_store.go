@@ -24,12 +24,24 @@ const (
 	storedNode   = "shmfs-node-" // a node's number follows
 )
 
-// hold has a descriptor kept by a name. The service manager must not poll it: it would be woken for every request of the mount's.
-func (m *serviceManager) hold(name string, descriptor int) {
-	m.send("FDSTORE=1\nFDPOLL=0\nFDNAME="+name, descriptor)
-}
+// toHold asks for a descriptor to be kept by a name. The service manager must not poll it: it would be woken for every request of the mount's.
+func toHold(name string) string { return "FDSTORE=1\nFDPOLL=0\nFDNAME=" + name }
+
+// hold has a descriptor kept by a name.
+func (m *serviceManager) hold(name string, descriptor int) { m.send(toHold(name), descriptor) }
 
 func (m *serviceManager) letGo(name string) { m.send("FDSTOREREMOVE=1\nFDNAME=" + name) }
+
+// holdNodeAtOnce has a node's inode kept before it returns, if its share allows it. What it has received the service manager keeps, also when
+// the sender is dead by the time it comes to it.
+func (m *serviceManager) holdNodeAtOnce(node uint64, descriptor int) {
+	if !m.present() || !m.nodes.take(node) {
+		return
+	}
+	if err := m.sendNow(toHold(nodeName(node)), []int{descriptor}, atOnceLimit); err != nil {
+		m.log.Warn("the service manager does not take an inode at once", "node", node, "error", err)
+	}
+}
 
 func nodeName(node uint64) string { return storedNode + strconv.FormatUint(node, 10) }
 
@@ -41,8 +53,8 @@ func (m *serviceManager) holdMount(connection *fs.Connection) {
 }
 
 // letGoMount ends the keeping of a mount that is over.
-func (m *serviceManager) letGoMount(nodes []uint64) {
-	for _, node := range nodes {
+func (m *serviceManager) letGoMount() {
+	for _, node := range m.nodes.giveAllBack() {
 		m.letGo(nodeName(node))
 	}
 	for _, name := range []string{storedRecord, storedStore, storedDevice} {
@@ -55,9 +67,13 @@ func (m *serviceManager) follow(asked *keep.Message) {
 	for i, node := range asked.Numbers {
 		switch {
 		case asked.Kind == keep.LetGo:
-			m.letGo(nodeName(node))
+			if m.nodes.giveBack(node) {
+				m.letGo(nodeName(node))
+			}
 		case asked.Kind == keep.Keep && i < len(asked.Files):
-			m.hold(nodeName(node), asked.Files[i])
+			if m.nodes.take(node) {
+				m.hold(nodeName(node), asked.Files[i])
+			}
 		}
 	}
 }

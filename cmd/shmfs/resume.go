@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +22,7 @@ func (c *mountCommand) goOn(path string, left *stored) (bool, error) {
 	s.log.Warn("all processes of the mount have ended: it goes on", "mountpoint", found.path, "options", options.String())
 	s.resumed = true
 	s.device, s.connection = found.mount.device, &left.connection
+	s.manager.nodes.takeAll(slices.Values(left.nodes.Numbers))
 	if err := s.holder.Obey(&left.nodes); err != nil {
 		return true, err
 	}
@@ -46,7 +48,8 @@ func (c *mountCommand) giveUp(path string, left *stored, reason error) error {
 	}
 	log.Warn("the mount that the service manager has kept cannot go on: another is made", "mountpoint", path, "reason", reason)
 	manager := newServiceManager(log)
-	manager.letGoMount(left.nodes.Numbers)
+	manager.nodes.takeAll(slices.Values(left.nodes.Numbers))
+	manager.letGoMount()
 	manager.flush()
 	left.close()
 	return nil

@@ -163,7 +163,7 @@ func (w *worker) bequeath(link *keep.Link) error {
 		return fmt.Errorf("making a descriptor of this process: %w", err)
 	}
 	defer unix.Close(own)
-	if err := w.client.Follow(link); err != nil {
+	if err := w.keeper.Follow(link); err != nil {
 		return err
 	}
 	left := w.estate()

@@ -146,7 +146,7 @@ func (s *supervisor) endWhenAlone() {
 		return
 	}
 	s.removeNote() // the mount is over: nothing of it covers the path
-	s.manager.letGoMount(s.holder.Numbers())
+	s.manager.letGoMount()
 	err := s.result
 	s.holder.Close()
 	closeDescriptor(&s.listener)

@@ -41,7 +41,7 @@ type worker struct {
 	log        hclog.Logger
 	sentinel   int // descriptor; negative: none
 
-	client     *keep.Client
+	keeper     *keeper
 	connection *fs.Connection
 	listener   int      // socket to serve metrics on; negative: none
 	note       *os.File // nil: none
@@ -163,7 +163,7 @@ func (w *worker) takeKept(kept map[uint64]int) error {
 		}
 		w.connection.Kept[number] = os.NewFile(uintptr(copied), "inode")
 	}
-	w.client = keep.NewClient(w.link, kept)
+	w.keeper = newKeeper(keep.NewClient(w.link, kept), kept, w.log)
 	return nil
 }
 
@@ -195,7 +195,7 @@ func takeBaton(baton int) bool {
 
 // begin makes what serves the mount.
 func (w *worker) begin(left estate) error {
-	filesystem, err := fs.Resume(w.connection, w.client, w.log)
+	filesystem, err := fs.Resume(w.connection, w.keeper, w.log)
 	if err != nil {
 		return err
 	}

@@ -155,9 +155,8 @@ func (w *worker) finish(err error) error {
 		return err
 	}
 	// Nobody else takes away what may be left.
-	manager := newServiceManager(w.log)
-	manager.letGoMount(nil)
-	manager.flush()
+	w.keeper.manager.letGoMount()
+	w.keeper.manager.flush()
 	if w.note != nil {
 		removeNote(w.note)
 	}

@@ -2,8 +2,6 @@ package keep
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -58,13 +56,6 @@ func (h *Holder) Send(link *Link) error {
 	return inBatches(h.held, func(numbers []uint64, files []int) error {
 		return link.Send(Message{Kind: Kept, Numbers: numbers, Files: files})
 	})
-}
-
-// Numbers returns what is held, by number.
-func (h *Holder) Numbers() []uint64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Sorted(maps.Keys(h.held))
 }
 
 // Count returns how many descriptors are held.

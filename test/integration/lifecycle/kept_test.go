@@ -119,6 +119,24 @@ func TestServiceGoesOn(t *testing.T) {
 	}
 }
 
+// What loses its name is kept before that is answered, however far the supervisor is behind.
+func TestServiceKeepsAtOnce(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	m.start(t, "size=8M")
+	daemon := rig.DaemonOf(t, m.directory)
+	daemon.StopSupervisor(t)
+	c := newClient(t, m.directory)
+	m.requireStored(t, append([]string{fmt.Sprint("shmfs-node-", c.number)}, parts...)...)
+	daemon.Kill(t)
+	m.requireEnd(t, -1)
+	m.start(t, "size=8M")
+	c.requireWhole(t, m.directory)
+	c.close(t)
+	m.requireStored(t, parts...)
+	m.stop(t)
+}
+
 // endAll ends all processes of the service.
 func (m *manager) endAll(t *testing.T, how string) {
 	t.Helper()

@@ -59,21 +59,24 @@ func (d Daemon) Kill(t testing.TB) {
 	supervisor, worker := watch(t, d.Supervisor), watch(t, d.Worker)
 	defer unix.Close(supervisor)
 	defer unix.Close(worker)
-	// A supervisor that is stopped starts no worker in the place of the one that dies.
-	for _, step := range []struct {
-		process int
-		signal  unix.Signal
-	}{{supervisor, unix.SIGSTOP}, {worker, unix.SIGKILL}, {supervisor, unix.SIGKILL}} {
-		if err := unix.PidfdSendSignal(step.process, step.signal, nil, 0); err != nil {
-			t.Fatalf("sending %v: %v", step.signal, err)
+	d.StopSupervisor(t) // it starts no worker then in the place of the one that dies
+	for _, process := range []int{worker, supervisor} {
+		if err := unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0); err != nil {
+			t.Fatalf("killing a process of the mount: %v", err)
 		}
-		if step.signal == unix.SIGKILL && !ended(step.process, grace) {
+		if !ended(process, grace) {
 			t.Fatal("a killed process of the mount does not end")
 		}
-		if step.signal == unix.SIGSTOP {
-			awaitStopped(t, d.Supervisor)
-		}
 	}
+}
+
+// StopSupervisor stops the supervisor, and returns when none of its threads runs.
+func (d Daemon) StopSupervisor(t testing.TB) {
+	t.Helper()
+	if err := unix.Kill(d.Supervisor, unix.SIGSTOP); err != nil {
+		t.Fatalf("stopping the supervisor: %v", err)
+	}
+	awaitStopped(t, d.Supervisor)
 }
 
 func watch(t testing.TB, process int) int {
