@@ -98,7 +98,8 @@ func newExitCodesTopic() *cobra.Command {
 		Long: "Every failing command prints one line to standard error and ends with one of these codes:\n\n" + exitCodeTable() +
 			"\nshmfs doctor ends with 1 when it warns of something; shmfs watch and dump --follow end with 128+N by signal N (130 by\n" +
 			"SIGINT), and with 7 when the mount ends; shmfs rm and gc go on after a failure, say each on a line, and end with the first's code;\n" +
-			"shmfs mount -f ends with 75 when SIGUSR2 has it leave the mount to the service manager.\n" +
+			"shmfs mount -f ends with 75 when SIGUSR2 has it leave the mount to the service manager, or when it could not go on with one\n" +
+			"that the service manager has kept, and will be able to when the command line is right.\n" +
 			"\nCommands of shmfs sem have these besides; and sem trywait ends with 1 when no unit is free:\n\n" + runExitCodeTable() +
 			"\nOtherwise sem run ends with the status of its command.",
 	}

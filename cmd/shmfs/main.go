@@ -18,7 +18,16 @@ func main() {
 	if text := errorLine(err); text != "" {
 		fmt.Fprintln(os.Stderr, "shmfs: "+text)
 	}
-	os.Exit(codeOf(err))
+	os.Exit(lastCode(err))
+}
+
+// lastCode is the code to exit with. What a service manager has kept it lets go of if the service cannot be started: what this process does not
+// come to taking it is to keep until it can.
+func lastCode(err error) int {
+	if err != nil && handedOver() {
+		return exitLeft
+	}
+	return codeOf(err)
 }
 
 // errorLine is what there is to say of an error: one line a failure, so that logs and scripts can take it as it is. It is

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -109,6 +110,14 @@ func takeStored() *stored {
 	return s
 }
 
+// handedOver says that a service manager has handed a mount to this process, which has not been taken.
+func handedOver() bool {
+	if os.Getenv("LISTEN_PID") != strconv.Itoa(ownProcess) {
+		return false
+	}
+	return slices.Contains(strings.Split(os.Getenv("LISTEN_FDNAMES"), ":"), storedDevice)
+}
+
 // put takes a descriptor; of several by one name it is the last.
 func (s *stored) put(place **os.File, file *os.File) {
 	if *place != nil {
@@ -145,10 +154,17 @@ func (s *stored) place(path string) (mountpoint, fs.Options, error) {
 	if err != nil {
 		return mountpoint{}, options, err
 	}
-	if !found.shmfs() || found.mount.device != device {
-		return mountpoint{}, options, fmt.Errorf("it is not what is mounted on %s", path)
+	mounts, err := mountTable()
+	if err != nil {
+		return mountpoint{}, options, err
 	}
-	return found, options, nil
+	for _, entry := range mounts { // something else may cover it
+		if entry.point == found.path && entry.filesystem == filesystemType && entry.device == device {
+			found.mount = entry
+			return found, options, nil
+		}
+	}
+	return mountpoint{}, options, fmt.Errorf("it is not mounted on %s any more", path)
 }
 
 func (s *stored) close() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,14 +100,15 @@ func newMountCommand() *cobra.Command {
 }
 
 func (c *mountCommand) run(path string) error {
-	if err := c.log.check(); err != nil {
-		return err
-	}
-	if c.metrics != "" {
-		var err error
-		if c.metrics, err = checkMetricsAddress(c.metrics); err != nil {
-			return err
+	if c.foreground {
+		if left := takeStored(); left != nil {
+			if went, err := c.goOn(path, left); went || err != nil {
+				return err
+			}
 		}
+	}
+	if err := errors.Join(c.log.check(), c.checkMetrics()); err != nil {
+		return err
 	}
 	text := strings.Join(c.options, ",")
 	if fs.IsRemount(text) {
@@ -121,11 +123,6 @@ func (c *mountCommand) run(path string) error {
 	}
 	if c.reportTo >= 0 { // the parent has checked and resolved everything
 		return c.serveInBackground(path, options)
-	}
-	if left := takeStored(); left != nil && c.foreground {
-		if went, err := c.goOn(path, left); went || err != nil {
-			return err
-		}
 	}
 	claimed, err := claimMountpoint(path)
 	if err != nil {
@@ -142,6 +139,16 @@ func (c *mountCommand) run(path string) error {
 		return c.serveInForeground(claimed, options)
 	}
 	return c.startInBackground(claimed.path, options)
+}
+
+// checkMetrics refuses what is no address to serve metrics on, and completes one that is.
+func (c *mountCommand) checkMetrics() error {
+	if c.metrics == "" {
+		return nil
+	}
+	var err error
+	c.metrics, err = checkMetricsAddress(c.metrics)
+	return err
 }
 
 // resolveStore returns the directory that a store= option leads to. The store and the mountpoint may not lie in one

@@ -1,25 +1,33 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"shmfs/fs"
 )
 
 // goOn supervises, in the foreground, the mount that a service manager has kept. It says false when that cannot go on: then nothing of it is
 // left, but perhaps a dead mount at the path.
 func (c *mountCommand) goOn(path string, left *stored) (bool, error) {
+	mistake := c.passOverMistakes()
 	c.log.foreground = true
 	found, options, reason := left.place(path)
 	if reason != nil {
-		return false, c.giveUp(path, left, reason)
+		return false, errors.Join(c.giveUp(path, left, reason), mistake)
 	}
 	s, err := c.newSupervisor(found.path)
 	if err != nil {
 		return true, err
 	}
 	s.log.Warn("all processes of the mount have ended: it goes on", "mountpoint", found.path, "options", options.String())
+	if mistake != nil {
+		s.log.Error("the command line is wrong: the mount goes on without what is", "mistake", errorLine(mistake))
+	}
 	s.resumed = true
 	s.device, s.connection = found.mount.device, &left.connection
 	s.manager.nodes.takeAll(slices.Values(left.nodes.Numbers))
@@ -38,6 +46,21 @@ func (c *mountCommand) goOn(path string, left *stored) (bool, error) {
 		return nil
 	}
 	return true, s.run()
+}
+
+// passOverMistakes does without what the command line says wrongly, and returns what that is: a mount that is in use matters more, and has
+// the options that it had.
+func (c *mountCommand) passOverMistakes() error {
+	wrongLog := c.log.check()
+	if wrongLog != nil {
+		c.log = logSettings{level: "info", format: "text"}
+	}
+	wrongMetrics := c.checkMetrics()
+	if wrongMetrics != nil {
+		c.metrics = ""
+	}
+	_, wrongOptions := fs.ParseOptions(strings.Join(c.options, ","))
+	return errors.Join(wrongLog, wrongMetrics, wrongOptions)
 }
 
 // giveUp has what cannot go on kept no more.

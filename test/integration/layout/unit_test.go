@@ -67,8 +67,8 @@ func TestServiceUnit(t *testing.T) {
 	}
 	for key, want := range map[string]string{
 		"NoNewPrivileges": "yes", "DevicePolicy": "closed", "SystemCallArchitectures": "native", "KillMode": "mixed",
-		"NotifyAccess": "all", "FileDescriptorStoreMax": "65536", "RestartKillSignal": "SIGUSR2", "RestartForceExitStatus": "75",
-		"SuccessExitStatus": "75", "Restart": "on-failure", "StartLimitIntervalSec": "0",
+		"NotifyAccess": "all", "FileDescriptorStoreMax": "4000", "RestartKillSignal": "SIGUSR2", "RestartForceExitStatus": "75",
+		"SuccessExitStatus": "75", "Restart": "on-failure", "StartLimitIntervalSec": "0", "RestartPreventExitStatus": "2 3 4 5 6",
 	} {
 		if !slices.Equal(settings[key], []string{want}) {
 			t.Errorf("%s is %q, want %q", key, settings[key], want)

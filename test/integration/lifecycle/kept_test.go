@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,6 +136,51 @@ func TestServiceKeepsAtOnce(t *testing.T) {
 	c.requireWhole(t, m.directory)
 	c.close(t)
 	m.requireStored(t, parts...)
+	m.stop(t)
+}
+
+// A mount that is kept goes on without what the command line says wrongly by then. Where that cannot even be read it stays kept.
+func TestServiceWithMistakes(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	m.start(t, "size=8M")
+	c := newClient(t, m.directory)
+	node := fmt.Sprint("shmfs-node-", c.number)
+	m.endAll(t, "restarted")
+	m.execute(t, "--unknown-flag")
+	m.requireEnd(t, 75)
+	m.requireStored(t, append([]string{node}, parts...)...)
+	m.execute(t, "-o", "size=8M,unknown", "--log-level", "nonsense", "--metrics-listen", "nowhere")
+	m.await(t, "READY=1", func() bool { return slices.Contains(m.states, "READY=1") })
+	c.requireWhole(t, m.directory)
+	text := readLog(t, m.stderr.Name())
+	for _, mistake := range []string{"unknown option", "--log-level", "--metrics-listen"} {
+		if !strings.Contains(text, mistake) {
+			t.Errorf("the log does not name the mistake %s:\n%s", mistake, text)
+		}
+	}
+	c.close(t)
+	m.stop(t)
+	m.execute(t, "-o", "unknown")
+	m.requireEnd(t, 2)
+}
+
+// A mount that is covered when its processes die goes on.
+func TestServiceWhoseMountIsCovered(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	m.start(t, "size=8M")
+	c := newClient(t, m.directory)
+	m.endAll(t, "killed")
+	if err := unix.Mount("cover", m.directory, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	m.start(t, "size=8M")
+	if err := unix.Unmount(m.directory, 0); err != nil {
+		t.Fatal(err)
+	}
+	c.requireWhole(t, m.directory)
+	c.close(t)
 	m.stop(t)
 }
 

@@ -133,8 +133,15 @@ func (m *manager) remove(name string) {
 	delete(m.stored, name)
 }
 
-// start starts the service, with what is kept for it.
+// start starts the service, with what is kept for it, and returns when it says that it is ready.
 func (m *manager) start(t *testing.T, options string) {
+	t.Helper()
+	m.execute(t, "-o", options)
+	m.await(t, "READY=1", func() bool { return slices.Contains(m.states, "READY=1") })
+}
+
+// execute executes the service, with what is kept for it and those flags.
+func (m *manager) execute(t *testing.T, flags ...string) {
 	t.Helper()
 	m.mutex.Lock()
 	var files []*os.File
@@ -147,7 +154,8 @@ func (m *manager) start(t *testing.T, options string) {
 	m.states = nil
 	m.mutex.Unlock()
 	const script = `export LISTEN_PID=$$; exec "$@"`
-	m.command = exec.Command("/bin/sh", "-c", script, "sh", rig.Binary(t), "mount", "-f", "-o", options, m.directory)
+	arguments := slices.Concat([]string{"-c", script, "sh", rig.Binary(t), "mount", "-f"}, flags, []string{m.directory})
+	m.command = exec.Command("/bin/sh", arguments...)
 	m.command.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.address)
 	if len(files) > 0 {
 		m.command.Env = append(m.command.Env, fmt.Sprint("LISTEN_FDS=", len(files)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
@@ -160,7 +168,6 @@ func (m *manager) start(t *testing.T, options string) {
 	m.ended = ended
 	go func() { ended <- command.Wait() }()
 	t.Cleanup(func() { _ = command.Process.Kill() })
-	m.await(t, "READY=1", func() bool { return slices.Contains(m.states, "READY=1") })
 }
 
 // await waits until something holds, which is looked at whenever a message has come.
