@@ -64,7 +64,7 @@ func MountTmpfs(options TmpfsOptions) (int, error) {
 		return -1, fmt.Errorf("opening a tmpfs context: %w", err)
 	}
 	defer storeCalls.close(context)
-	parameters := append(limitParameters(options),
+	parameters := append(limitParameters(options, true),
 		parameter{"mode", strconv.FormatUint(uint64(options.Mode), 8)},
 		parameter{"uid", strconv.FormatUint(uint64(options.UID), 10)},
 		parameter{"gid", strconv.FormatUint(uint64(options.GID), 10)},
@@ -122,48 +122,6 @@ func (s *Store) Share() (*os.File, error) {
 	return os.NewFile(uintptr(descriptor), "store"), nil
 }
 
-// Limit changes a live tmpfs store's Size, Inodes and Huge; the other options are ignored. EINVAL when it holds more than
-// the new limits allow; then nothing has changed. EOPNOTSUPP for a directory.
-func (s *Store) Limit(options TmpfsOptions) error {
-	if s.mount < 0 {
-		return fmt.Errorf("limiting a directory store: %w", unix.EOPNOTSUPP)
-	}
-	context, err := storeCalls.fspick(s.mount, "", unix.FSPICK_EMPTY_PATH|unix.FSPICK_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("picking the store: %w", err)
-	}
-	defer storeCalls.close(context)
-	if err := configure(context, limitParameters(options)); err != nil {
-		return err
-	}
-	if err := storeCalls.reconfigure(context); err != nil {
-		return fmt.Errorf("changing the store's limits: %w", err)
-	}
-	return nil
-}
-
-type parameter struct{ key, value string }
-
-func limitParameters(options TmpfsOptions) []parameter {
-	parameters := []parameter{
-		{"size", strconv.FormatInt(options.Size, 10)},
-		{"nr_inodes", strconv.FormatInt(options.Inodes, 10)},
-	}
-	if options.Huge != "" {
-		parameters = append(parameters, parameter{"huge", options.Huge})
-	}
-	return parameters
-}
-
-func configure(context int, parameters []parameter) error {
-	for _, p := range parameters {
-		if err := storeCalls.fsconfigString(context, p.key, p.value); err != nil {
-			return fmt.Errorf("setting the store's %s=%s: %w", p.key, p.value, err)
-		}
-	}
-	return nil
-}
-
 // Root is the root directory's descriptor, for the *at calls. It belongs to the store.
 func (s *Store) Root() int { return s.root }
 
@@ -195,15 +153,6 @@ func (s *Store) Reopen(handle FileHandle, flags int) (int, error) {
 		return -1, fmt.Errorf("reopening an inode: %w", err)
 	}
 	return descriptor, nil
-}
-
-// Usage returns the file system's own figures (statfs(2)).
-func (s *Store) Usage() (unix.Statfs_t, error) {
-	var figures unix.Statfs_t
-	if err := storeCalls.fstatfs(s.root, &figures); err != nil {
-		return figures, fmt.Errorf("reading the store's usage: %w", err)
-	}
-	return figures, nil
 }
 
 // Close gives the descriptors back. A tmpfs store's memory is freed when the last mapping and descriptor of it is gone too.

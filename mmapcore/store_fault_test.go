@@ -39,7 +39,7 @@ var storeUses = map[string]storeUse{
 		run:       func(t *testing.T) error { return closing(OpenDirectory(t.TempDir())) },
 	},
 	"Limit": {
-		errs:      []string{"fspick", "fsconfigString", "reconfigure"},
+		errs:      []string{"fstatfs", "fspick", "fsconfigString", "reconfigure"},
 		tolerates: []string{"close"},
 		run: func(*testing.T) error {
 			return faultedStore.Limit(TmpfsOptions{Size: 8 << 20, Inodes: 50, Huge: "advise"})
@@ -68,6 +68,10 @@ var storeUses = map[string]storeUse{
 	"Usage": {
 		errs: []string{"fstatfs"},
 		run:  func(*testing.T) error { _, err := faultedStore.Usage(); return err },
+	},
+	"Taken": {
+		errs: []string{"fstatfs"},
+		run:  func(*testing.T) error { _, err := faultedStore.Taken(); return err },
 	},
 	"Close": {
 		errs: []string{"close"},
