@@ -17,7 +17,7 @@ type Supervisor interface {
 	// Restarts returns how often a process that served the mount has died and another went on.
 	Restarts() uint64
 	// Reload asks for this process to be replaced by the program that is on disk now, and does not wait for it. The request is any
-	// text, by which Outcome names it. EBUSY when another is under way.
+	// text, by which Outcome names it. EBUSY when another is under way, or nobody can be asked now.
 	Reload(request string) error
 	// Outcome tells of the last reloads, in a text that the program that asked understands.
 	Outcome() string

@@ -59,7 +59,8 @@ func reload(path string) error {
 	return awaitReload(found, request)
 }
 
-// requestReload asks for a reload, which the request names from then on. It waits for one that is under way.
+// requestReload asks for a reload, which the request names from then on. It waits for one that is under way, and for a supervisor if there
+// is none.
 func requestReload(found mountpoint, request string) error {
 	for deadline := time.Now().Add(reloadLimit); ; time.Sleep(reloadLook) {
 		name, _, err := readControl(found.path, controlReload)
@@ -67,7 +68,7 @@ func requestReload(found mountpoint, request string) error {
 			return err
 		}
 		err = setControl(found, name, request)
-		if !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EAGAIN) || time.Now().After(deadline) {
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
 			return err
 		}
 	}

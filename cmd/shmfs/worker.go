@@ -239,7 +239,8 @@ func (w *worker) Process() int {
 // Restarts returns how often a worker has died.
 func (w *worker) Restarts() uint64 { return w.restarts }
 
-// Reload asks the supervisor for another worker.
+// Reload asks the supervisor for another worker. EBUSY while one is under way, and while there is no supervisor: who asks
+// tries again. (Of EAGAIN the kernel makes EOPNOTSUPP.)
 func (w *worker) Reload(request string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -250,7 +251,7 @@ func (w *worker) Reload(request string) error {
 		return fmt.Errorf("a reload is under way: %w", unix.EBUSY)
 	}
 	if err := w.link.Send(keep.Message{Kind: keep.Reload, Text: []byte(request)}); err != nil {
-		return fmt.Errorf("asking for another worker: %w: %w", err, unix.EAGAIN)
+		return fmt.Errorf("asking for another worker: %v: %w", err, unix.EBUSY) // the only errno: it is what who asks is told
 	}
 	w.outcomes.note(reloadOutcome{Request: request, State: reloadGoing})
 	return nil

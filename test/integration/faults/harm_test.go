@@ -1,13 +1,17 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"shmfs/test/integration/rig"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,6 +44,8 @@ var (
 	reloads = harm{name: "the worker is replaced", setting: "RELOADS", usual: 8, full: 200, do: (*harming).reload,
 		p99: 60 * time.Millisecond}
 	supervisors = harm{name: "the supervisor is killed", setting: "SUPERVISORS", usual: 6, full: 100, do: (*harming).killSupervisor}
+	handovers   = harm{name: "the supervisor is killed while it reloads", setting: "HANDOVERS", usual: 3, full: 50,
+		do: (*harming).killReloadingSupervisor}
 	starvations = harm{name: "the worker runs out of memory", setting: "STARVATIONS", usual: 3, full: 40, do: (*harming).starve, dies: true}
 )
 
@@ -48,7 +54,7 @@ func every() []harm {
 	if !recovers {
 		return []harm{stops}
 	}
-	return []harm{stops, kills, pairs, reloads, supervisors, starvations}
+	return []harm{stops, kills, pairs, reloads, supervisors, handovers, starvations}
 }
 
 // some is the harm for tests that are about something besides: all of it under SHMFS_FAULTS_STRICT, but a tenth as often as where it matters
@@ -131,6 +137,30 @@ func (h *harming) killSupervisor() error {
 		return err
 	}
 	return h.requireOther("supervisor-pid", killed)
+}
+
+// killReloadingSupervisor kills the supervisor in a random moment of a reload, and returns when another one answers, and the reload is done or
+// has failed.
+func (h *harming) killReloadingSupervisor() error {
+	const most = 150 * time.Millisecond // that a reload takes
+	killed, err := h.daemon.figure("supervisor-pid")
+	if err != nil {
+		return err
+	}
+	command := exec.Command(rig.Binary(h.t), "reload", h.daemon.place)
+	var said strings.Builder
+	command.Stderr = &said
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("starting shmfs reload: %w", err)
+	}
+	pause(time.Duration(h.choose(int(most))))
+	h.began = now()
+	err = unix.Kill(killed, unix.SIGKILL)
+	ended := command.Wait()
+	if ended != nil && !strings.Contains(said.String(), "goes on as it was") {
+		return fmt.Errorf("shmfs reload: %w: %s", ended, said.String())
+	}
+	return errors.Join(err, h.requireOther("supervisor-pid", killed))
 }
 
 func (h *harming) reload() error {

@@ -79,3 +79,18 @@ func TestForegroundGoesOnWithoutTheCommand(t *testing.T) {
 	unmount(t, f.directory)
 	f.requireLogged(t, "stopped")
 }
+
+// A reload that is asked for while there is no supervisor is what the next one does.
+func TestReloadWithoutASupervisor(t *testing.T) {
+	t.Parallel()
+	directory := mounted(t)
+	for range 5 {
+		before := rig.DaemonOf(t, directory)
+		watch(t, before.Supervisor).kill(t)
+		requireSuccess(t, shmfs(t, "reload", directory))
+		if after := rig.DaemonOf(t, directory); after.Supervisor == before.Supervisor || after.Worker == before.Worker {
+			t.Errorf("the daemon was %+v and is %+v", before, after)
+		}
+	}
+	unmount(t, directory)
+}
