@@ -138,7 +138,7 @@ func (s *supervisor) dismiss(c *child) {
 
 // endWhenAlone closes the account when the last worker is gone.
 func (s *supervisor) endWhenAlone() {
-	if !s.ending || s.worker != nil || len(s.leaving) > 0 || s.finished {
+	if !s.ending || s.worker != nil && !s.worker.died || len(s.leaving) > 0 || s.finished {
 		return
 	}
 	s.finished = true

@@ -15,6 +15,7 @@ type heard struct {
 
 // serve serves the mount until it ends or another worker goes on.
 func (w *worker) serve() error {
+	crashpoint.Here("shmfs: a worker is about to serve")
 	defer close(w.over)
 	served, handed, followed := make(chan error, 1), make(chan struct{}), make(chan struct{}, 1)
 	go func() { served <- w.filesystem.Serve() }()

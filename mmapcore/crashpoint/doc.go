@@ -6,8 +6,8 @@
 //
 // Points are armed in two ways, which a process looks at when it comes to its first point:
 //
-//   - SHMFS_CRASH=name or SHMFS_CRASH=name:n in its environment: it dies at the n-th visit (the first if there is no number). A process
-//     that inherits the environment dies likewise.
+//   - SHMFS_CRASH=name or SHMFS_CRASH=name:n in its environment: it dies at the n-th visit (the first if there is no number, without which
+//     a name can have no colon). A process that inherits the environment dies likewise.
 //   - SHMFS_CRASH_CONTROL=path: a Control that several processes share, and the test among them. It arms what runs, a point
 //     that has killed is armed no more, and visits are counted over the lives of all processes.
 package crashpoint

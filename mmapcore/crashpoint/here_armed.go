@@ -62,11 +62,12 @@ var controls = sync.OnceValue(func() (controls []*Control) {
 
 // parse reads name[:n].
 func parse(asked string) (name string, visit uint64, err error) {
-	name, number, numbered := strings.Cut(asked, ":")
-	if !numbered {
-		return name, 1, nil
+	at := strings.LastIndexByte(asked, ':') // a name may have colons, if a number follows
+	if at < 0 {
+		return asked, 1, nil
 	}
-	visit, err = strconv.ParseUint(number, 10, 64)
+	name = asked[:at]
+	visit, err = strconv.ParseUint(asked[at+1:], 10, 64)
 	if err != nil || visit == 0 || name == "" {
 		return "", 0, fmt.Errorf("SHMFS_CRASH=%s is not name or name:n", asked)
 	}

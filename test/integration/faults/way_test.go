@@ -26,6 +26,7 @@ var ways = map[string]way{
 	"shmfs: a worker is told whom it follows":          {deed: (*crashing).replaceWorker},
 	"shmfs: the baton is about to be taken":            {deed: (*crashing).replaceWorker},
 	"shmfs: the baton is taken":                        {deed: (*crashing).replaceWorker},
+	"shmfs: a worker is about to serve":                {deed: (*crashing).replaceWorker},
 	"shmfs: a reload has come to its end":              {deed: (*crashing).replaceWorker},
 	"shmfs: a mount is about to be taken over":         {deed: (*crashing).replaceWorker, after: "shmfs: a worker is told to hand over"},
 	"shmfs: a mount is taken over":                     {deed: (*crashing).replaceWorker, after: "shmfs: a worker has handed over"},

@@ -1,24 +1,15 @@
 package lifecycle_test
 
 import (
-	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"shmfs/mmapcore/crashpoint"
 	"shmfs/test/integration/rig"
 )
-
-// deaths are crash points at which processes die: each at the visit of that number, the first unless it is said.
-type deaths []string
 
 // deathsWhileReloading are of the supervisor, of its successor, and of one of the workers, and what must come of the reload.
 var deathsWhileReloading = []struct {
@@ -44,6 +35,7 @@ var deathsWhileReloading = []struct {
 
 	{deaths{"shmfs: the baton is about to be taken"}, "failed", 1},
 	{deaths{"shmfs: the baton is taken"}, "failed", 1},
+	{deaths{"shmfs: a worker is about to serve"}, "failed", 1},
 	{deaths{"shmfs: a worker serves no more"}, "done", 1},
 }
 
@@ -60,7 +52,7 @@ func TestDeathWhileReloading(t *testing.T) {
 			m.arm(t, each.deaths)
 			reload := shmfs(t, "reload", m.directory)
 			m.requireDied(t, each.deaths)
-			daemon := m.awaitProcesses(t)
+			daemon := awaitProcesses(t, m.directory)
 			m.requireOutcome(t, reload, each.reload, daemon)
 			if daemon.Restarts != each.restarts {
 				t.Errorf("%d workers are said to have died, want %d", daemon.Restarts, each.restarts)
@@ -100,7 +92,7 @@ func TestOldWorkerTakesTheBaton(t *testing.T) {
 	if !slow.ended(t, patience) {
 		t.Fatal("the worker that came too late does not end")
 	}
-	m.requireOutcome(t, told, "failed", m.awaitProcesses(t))
+	m.requireOutcome(t, told, "failed", awaitProcesses(t, m.directory))
 	user.stop(t)
 	stuck.finish(t)
 	if !old.ended(t, patience) {
@@ -127,142 +119,4 @@ func (m *crashing) awaitLogged(t *testing.T, words string) {
 			t.Fatalf("the log does not say %q within %v", words, patience)
 		}
 	}
-}
-
-// crashing is a mount whose processes die at crash points, and of whose program there is a newer one on disk: the same at another inode.
-type crashing struct {
-	directory string
-	program   string
-	log       string
-	control   *crashpoint.Control
-}
-
-func mountCrashing(t *testing.T, options string) *crashing {
-	t.Helper()
-	place := t.TempDir()
-	m := &crashing{directory: mountpoint(t), program: filepath.Join(place, "shmfs"), log: filepath.Join(place, "log")}
-	path := filepath.Join(place, "control")
-	image, err := os.ReadFile(rig.CrashingBinary(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m.control, err = crashpoint.OpenControl(path); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = m.control.Close() })
-	install(t, m.program, image)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the daemon logged:\n%s", readLog(t, m.log))
-		}
-	})
-	mount := exec.Command(m.program, "mount", "--log-file", m.log, "--log-level", "debug", "-o", options, m.directory)
-	mount.Env = append(os.Environ(), "SHMFS_CRASH_CONTROL="+path)
-	requireSuccess(t, run(t, mount))
-	install(t, m.program, image)
-	return m
-}
-
-// parseDeath returns a point's name and the visit.
-func parseDeath(t *testing.T, death string) (name string, visit uint64) {
-	t.Helper()
-	at := strings.LastIndexByte(death, ':')
-	visit, err := strconv.ParseUint(death[at+1:], 10, 64)
-	if err != nil {
-		return death, 1
-	}
-	return death[:at], visit
-}
-
-func (m *crashing) arm(t *testing.T, at deaths) {
-	t.Helper()
-	for _, one := range at {
-		m.control.Arm(parseDeath(t, one))
-	}
-}
-
-// requireDied waits until every point has killed.
-func (m *crashing) requireDied(t *testing.T, at deaths) {
-	t.Helper()
-	for _, one := range at {
-		name, _ := parseDeath(t, one)
-		for deadline := time.Now().Add(patience); m.control.Armed(name) != 0; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("nobody has died at %q", one)
-			}
-		}
-	}
-}
-
-// awaitProcesses returns when the mount has a supervisor, a worker that serves, one that stands by, and no process more.
-func (m *crashing) awaitProcesses(t *testing.T) rig.Daemon {
-	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		daemon := rig.DaemonOf(t, m.directory)
-		processes := processesOf(t, m.directory)
-		workers := processes["worker"]
-		supervisors := append(processes["mount"], processes["supervisor"]...)
-		if slices.Equal(supervisors, []int{daemon.Supervisor}) && len(workers) == 2 && slices.Contains(workers, daemon.Worker) {
-			return daemon
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%+v has the processes %v", daemon, processes)
-		}
-	}
-}
-
-// processesOf returns the processes of a mount by the command that each was started with.
-func processesOf(t *testing.T, directory string) map[string][]int {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string][]int{}
-	for _, file := range files {
-		line, err := os.ReadFile(file)
-		if err != nil {
-			continue // it has ended
-		}
-		words := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
-		if len(words) < 3 || words[len(words)-2] != "--" || words[len(words)-1] != directory {
-			continue
-		}
-		process, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		found[words[1]] = append(found[words[1]], process)
-	}
-	return found
-}
-
-// requireOutcome checks that who asked for a reload was told what is so: the program that is on disk serves if it is done.
-func (m *crashing) requireOutcome(t *testing.T, told result, want string, daemon rig.Daemon) {
-	t.Helper()
-	if want == "done" || want == "either" && told.code == 0 {
-		requireSuccess(t, told)
-	} else {
-		requireFailure(t, told, 1, m.directory+" goes on as it was")
-	}
-	for _, process := range processesOf(t, m.directory)["worker"] {
-		if m.isNew(t, process) != (told.code == 0) {
-			t.Errorf("the reload has ended with code %d, and process %d of %+v is of the new program: %t",
-				told.code, process, daemon, m.isNew(t, process))
-		}
-	}
-}
-
-// isNew says whether a process runs the program that is on disk.
-func (m *crashing) isNew(t *testing.T, process int) bool {
-	t.Helper()
-	running, err := os.Stat(fmt.Sprintf("/proc/%d/exe", process))
-	if err != nil {
-		t.Fatal(err)
-	}
-	there, err := os.Stat(m.program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return os.SameFile(running, there)
 }
