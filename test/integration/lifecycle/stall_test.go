@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -158,4 +159,18 @@ func threadsOf(t *testing.T, process int) (threads []thread) {
 		threads = append(threads, one)
 	}
 	return threads
+}
+
+// awaitStopped returns when no thread of a process runs on that was sent SIGSTOP.
+func awaitStopped(t *testing.T, process int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		threads := threadsOf(t, process)
+		if !slices.ContainsFunc(threads, func(one thread) bool { return one.state != "T" }) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d does not stop: %+v", process, threads)
+		}
+	}
 }

@@ -160,3 +160,32 @@ func TestStuckWorkerLetsTheMountEnd(t *testing.T) {
 		t.Error("the worker does not end")
 	}
 }
+
+// Of a mount whose processes are gone but for a thread that is stuck nobody can say yet that it is dead, and nobody hangs on it. It is when
+// that thread has ended.
+func TestLossWithAStuckWorker(t *testing.T) {
+	t.Parallel()
+	m := mountStuck(t)
+	daemon := rig.DaemonOf(t, m.directory)
+	supervisor, worker := watch(t, daemon.Supervisor), watch(t, daemon.Worker)
+	supervisor.signal(t, unix.SIGSTOP)
+	awaitStopped(t, daemon.Supervisor)
+	worker.signal(t, unix.SIGKILL)
+	supervisor.kill(t)
+	requireFailure(t, shmfs(t, "mount", m.directory), 1, m.directory, "does not answer", "umount -l")
+	if err := m.held.end(); err != nil {
+		t.Error(err)
+	}
+	if !worker.ended(t, patience) {
+		t.Fatal("the worker does not end")
+	}
+	if err := <-m.grown; err == nil {
+		t.Error("who waited for the mount is told that all is well")
+	}
+	got := shmfs(t, "mount", m.directory)
+	if got.code != 0 {
+		t.Errorf("exit code %d", got.code)
+	}
+	requireLine(t, got, "stale mount", m.directory, "its objects are still in", "open files and locks are lost")
+	unmount(t, m.directory)
+}

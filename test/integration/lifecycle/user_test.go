@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -44,8 +45,11 @@ func programForAll(t *testing.T) string {
 	return filepath.Join(public.directory, "shmfs")
 }
 
-// makePublic copies the program to where an ordinary user may run it, and gives the FUSE device the mode that every
-// distribution gives it: a machine without udev has it for root alone.
+// userRun is where directories of users are for as long as they are logged in.
+const userRun = "/run/user"
+
+// makePublic copies the program to where an ordinary user may run it, gives the FUSE device the mode that every distribution gives it (a
+// machine without udev has it for root alone), and the user a directory as who is logged in has it.
 func makePublic(binary string) error {
 	directory, err := os.MkdirTemp("", "shmfs-public-")
 	if err != nil {
@@ -65,11 +69,25 @@ func makePublic(binary string) error {
 	if err := unix.Mount(device, "/dev/fuse", "", unix.MS_BIND, ""); err != nil {
 		return err
 	}
+	if err := makeUserRun(); err != nil {
+		return err
+	}
 	image, err := os.ReadFile(binary)
 	if err != nil {
 		return err
 	}
 	return writeProgram(filepath.Join(directory, "shmfs"), image)
+}
+
+func makeUserRun() error {
+	if err := os.MkdirAll(userRun, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount("tmpfs", userRun, "tmpfs", unix.MS_NOSUID, "mode=755"); err != nil {
+		return err
+	}
+	own := filepath.Join(userRun, strconv.Itoa(somebody))
+	return errors.Join(os.Mkdir(own, 0o700), os.Chown(own, somebody, somebody))
 }
 
 // removePublic undoes makePublic if it was called.
@@ -78,6 +96,7 @@ func removePublic() error {
 		return nil
 	}
 	return errors.Join(
+		unix.Unmount(userRun, unix.MNT_DETACH),
 		unix.Unmount("/dev/fuse", unix.MNT_DETACH),
 		unix.Unmount(public.directory, unix.MNT_DETACH),
 		os.Remove(public.directory),
@@ -226,6 +245,7 @@ func TestUserMountInUse(t *testing.T) {
 func TestUserReplacesStaleMount(t *testing.T) {
 	t.Parallel()
 	directory := userMountpoint(t)
+	before := time.Now().Add(-time.Second)
 	requireSuccess(t, userShmfs(t, "mount", directory))
 	// Root may not enter a user's mount.
 	stats := run(t, asUser(exec.Command("cat", directory+"/.shmfs/stats")))
@@ -238,7 +258,8 @@ func TestUserReplacesStaleMount(t *testing.T) {
 	if got.code != 0 {
 		t.Errorf("exit code %d", got.code)
 	}
-	requireLine(t, got, "stale mount", directory)
+	requireLine(t, got, "stale mount", directory, "all its objects were in memory and are lost", "open files and locks are lost")
+	requireTimes(t, got.stderr, before, time.Now())
 	if count := mountsAt(t, directory); count != 1 {
 		t.Errorf("%d file systems are mounted", count)
 	}
