@@ -129,7 +129,9 @@ func (t *Tree) Link(id, parent uint64, name string) (Entry, error) {
 	}
 	defer unix.Close(descriptor)
 	err = t.in(parent, func(directory int) error {
-		return unix.Linkat(unix.AT_FDCWD, descriptorPath(descriptor), directory, name, unix.AT_SYMLINK_FOLLOW)
+		return t.names.changing(func() error {
+			return unix.Linkat(unix.AT_FDCWD, descriptorPath(descriptor), directory, name, unix.AT_SYMLINK_FOLLOW)
+		}, place{parent, directory, name})
 	})
 	if err != nil {
 		return Entry{}, fmt.Errorf("linking %q: %w", name, err)

@@ -12,10 +12,11 @@
 //
 // Lock order:
 //
-//	Node.growth
-//	  Tree.mu
-//	  account.mu
-//	    Ledger.mu
+//	nameCount.mu
+//	  Node.growth
+//	    Tree.mu
+//	    account.mu
+//	      Ledger.mu
 //
 // Only Node.growth is held while waiting: for memory that is about to come free, and for a directory store's disk.
 package objects

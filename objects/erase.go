@@ -60,5 +60,6 @@ func (t *Tree) eraseIn(parent, name string) (Link, error) {
 	if err := unix.Fstat(directory, &stat); err != nil {
 		return Link{}, fmt.Errorf("reading the directory of %q: %w", name, err)
 	}
-	return Link{Parent: t.nodeID(stat.Ino), Name: name}, t.removeIn(directory, name, 0)
+	link := Link{Parent: t.nodeID(stat.Ino), Name: name}
+	return link, t.removeIn(place{link.Parent, directory, name}, 0)
 }

@@ -130,6 +130,7 @@ func (w *world) open(t reporter) {
 	t.Helper()
 	tree, err := New(w.kind.open(t, w.path), w.ledger)
 	wantNoError(t, "making a tree", err)
+	tree.CountNames(isCounted)
 	w.tree = tree
 	w.empty = descriptors(t)
 }

@@ -23,8 +23,11 @@ func (t *Tree) makeIn(parent uint64, name string, caller Caller, bytes int64, ca
 		if bytes > 0 {
 			crashpoint.Here("objects: a link's target is charged")
 		}
-		var err error
-		if entry, err = call(directory); err != nil {
+		err := t.names.changing(func() (err error) {
+			entry, err = call(directory)
+			return err
+		}, place{parent, directory, name})
+		if err != nil {
 			t.account.refund(future.uid, future.Holding)
 			return err
 		}

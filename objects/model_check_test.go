@@ -31,6 +31,7 @@ func (m *treeModel) Check(t *rapid.T) {
 	if sum != used {
 		t.Fatalf("%d charged, the files ask for %d", used, sum)
 	}
+	m.world.wantCount(t)
 }
 
 // checkFile compares a file with its model, keeps the promise of commit=strict to its word, and returns what the file asks for.

@@ -119,6 +119,8 @@ func (m *mortal) begin(t reporter) {
 	m.tree, err = Resume(store, m.ledger, m.memory, m.life, kept)
 	if err != nil { // not t.Fatalf: it may be a goroutine of its own
 		t.Errorf("resuming: %v", err)
+	} else {
+		m.tree.CountNames(isCounted)
 	}
 	m.empty = descriptors(t)
 }
@@ -194,6 +196,7 @@ func (m *mortal) wantSound(t reporter) {
 	}
 	m.wantNodesSound(t)
 	m.wantCounted(t)
+	m.wantNumbers(t)
 }
 
 // wantNodesSound demands that each node is as its inode is.

@@ -20,6 +20,7 @@ type Node struct {
 	handle     mmapcore.FileHandle // empty where the store hands none out; immutable
 	generation uint32              // immutable
 	kind       uint32              // unix.S_IF*; 0: an earlier version has not recorded it; immutable
+	link       linkRoom            // of a symbolic link; immutable
 
 	// growth serialises what reads an inode's size or owner and then changes it, so that these and the charge move together.
 	growth      sync.Mutex
@@ -147,7 +148,7 @@ func (t *Tree) insert(node *Node, descriptor int, stat *unix.Stat_t, madeNameles
 			return Entry{}, err
 		}
 		crashpoint.Here("objects: a node is recorded")
-		t.nodes[node.id] = node
+		t.put(node)
 		if node.nameless {
 			t.orphans.Add(1)
 		}
@@ -165,7 +166,7 @@ func (t *Tree) insert(node *Node, descriptor int, stat *unix.Stat_t, madeNameles
 
 // newNode prepares a node that is in no table yet. An inode that cannot be found again by handle and name is held.
 func (t *Tree) newNode(descriptor int, stat *unix.Stat_t) (*Node, error) {
-	node := &Node{id: t.nodeID(stat.Ino), held: -1, nameless: stat.Nlink == 0, kind: stat.Mode & unix.S_IFMT}
+	node := &Node{id: t.nodeID(stat.Ino), held: -1, nameless: stat.Nlink == 0, kind: stat.Mode & unix.S_IFMT, link: linkRoomOf(stat)}
 	if t.store.HandsOutHandles() {
 		handle, err := t.store.Identify(descriptor)
 		if err != nil {
@@ -204,7 +205,7 @@ func (t *Tree) Forget(id, count uint64) (unreferred bool) {
 	drop := unreferred && node.nameless
 	switch {
 	case drop:
-		delete(t.nodes, id)
+		t.drop(node)
 	case unreferred: // a lookup of its name holds it again
 		closeHeld(node.held)
 		node.held = -1
@@ -244,7 +245,7 @@ func (t *Tree) settle(descriptor int) {
 	default:
 		t.unnamed(node, descriptor)
 		if drop = node.lookups == 0; drop {
-			delete(t.nodes, node.id)
+			t.drop(node)
 		}
 		keep = !drop && !node.kept
 	}
@@ -261,7 +262,7 @@ func (t *Tree) settle(descriptor int) {
 // named notes that a node's inode has a name, and returns what is to be done then without mu, which the caller holds.
 func (t *Tree) named(node *Node) (after func()) {
 	if node.nameless {
-		node.nameless = false
+		t.mark(node, false)
 		node.recordFlags()
 		crashpoint.Here("objects: a node is recorded as one with a name")
 		t.orphans.Add(-1)
@@ -276,7 +277,7 @@ func (t *Tree) named(node *Node) (after func()) {
 // unnamed notes that a node's inode, which descriptor is open on, has no name any more. The caller holds mu.
 func (t *Tree) unnamed(node *Node, descriptor int) {
 	if !node.nameless {
-		node.nameless = true
+		t.mark(node, true)
 		node.recordFlags()
 		crashpoint.Here("objects: a node is recorded as one without a name")
 		t.orphans.Add(1)

@@ -29,6 +29,8 @@ const (
 const (
 	flagNameless = 1 << iota
 	flagKept     // the keeper holds the inode
+	flagLinkInside
+	flagLinkPaged // of a symbolic link one of the two, unless an earlier version has recorded it
 
 	kindShift = 8
 	typeShift = 12 // of a type in a mode
@@ -68,6 +70,12 @@ func (n *Node) flags() uint64 {
 	}
 	if n.kept {
 		flags |= flagKept
+	}
+	switch n.link {
+	case linkInside:
+		flags |= flagLinkInside
+	case linkPaged:
+		flags |= flagLinkPaged
 	}
 	return flags
 }
@@ -127,6 +135,12 @@ func nodeOf(row record.Row, words []uint64) (node *Node, settled bool, err error
 		nameless: flags&flagNameless != 0, kept: flags&flagKept != 0,
 		token: uint32(flags >> 32), kind: uint32(flags) >> kindShift << typeShift & unix.S_IFMT,
 		owner: uint32(words[nodeHandle] >> 32), counted: words[nodeID] != RootID,
+	}
+	switch {
+	case flags&flagLinkInside != 0:
+		node.link = linkInside
+	case flags&flagLinkPaged != 0:
+		node.link = linkPaged
 	}
 	if node.handle != "" {
 		node.generation = node.handle.Generation()

@@ -33,7 +33,7 @@ func (r *reclaiming) takeUp() error {
 			r.abandon(node)
 			continue
 		}
-		t.nodes[node.id] = node
+		t.put(node)
 		if node.nameless {
 			t.orphans.Add(1)
 		}
@@ -144,7 +144,7 @@ func (r *reclaiming) findAgain() error {
 	}
 	for id, node := range t.nodes {
 		if id != RootID && !node.nameless && !r.seen[id] {
-			delete(t.nodes, id)
+			t.drop(node)
 			r.abandon(node)
 		}
 	}

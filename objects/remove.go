@@ -21,11 +21,12 @@ func (t *Tree) remove(parent uint64, name string, flags int) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	return t.in(parent, func(directory int) error { return t.removeIn(directory, name, flags) })
+	return t.in(parent, func(directory int) error { return t.removeIn(place{parent, directory, name}, flags) })
 }
 
 // removeIn removes a name in a directory that is open.
-func (t *Tree) removeIn(directory int, name string, flags int) error {
+func (t *Tree) removeIn(at place, flags int) error {
+	directory, name := at.directory, at.name
 	// Held before the name goes, so that the inode cannot be gone before its node is settled.
 	victim, err := openVictim(directory, name)
 	if err != nil {
@@ -41,7 +42,7 @@ func (t *Tree) removeIn(directory int, name string, flags int) error {
 	crashpoint.Here("objects: what a name to be removed leads to is known")
 	t.keepVictim(entry.ID, victim)
 	crashpoint.Here("objects: what a name to be removed leads to is kept")
-	if err := unix.Unlinkat(directory, name, flags); err != nil {
+	if err := t.names.changing(func() error { return unix.Unlinkat(directory, name, flags) }, at); err != nil {
 		t.settle(victim) // it need not be kept
 		return fmt.Errorf("removing %q: %w", name, err)
 	}
@@ -59,13 +60,14 @@ func (t *Tree) Rename(oldParent uint64, oldName string, newParent uint64, newNam
 	}
 	return t.in(oldParent, func(from int) error {
 		return t.in(newParent, func(to int) error {
-			return t.rename(from, oldName, to, newName, flags, caller)
+			return t.rename(place{oldParent, from, oldName}, place{newParent, to, newName}, flags, caller)
 		})
 	})
 }
 
-func (t *Tree) rename(from int, oldName string, to int, newName string, flags uint, caller Caller) error {
-	victim, err := openVictim(to, newName)
+func (t *Tree) rename(from, to place, flags uint, caller Caller) error {
+	oldName, newName := from.name, to.name
+	victim, err := openVictim(to.directory, newName)
 	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)
 	}
@@ -82,10 +84,14 @@ func (t *Tree) rename(from int, oldName string, to int, newName string, flags ui
 			defer t.settle(victim)
 		}
 	}
-	move := func() error { return unix.Renameat2(from, oldName, to, newName, flags) }
+	move := func() error {
+		return t.names.changing(func() error {
+			return unix.Renameat2(from.directory, oldName, to.directory, newName, flags)
+		}, from, to)
+	}
 	if flags&unix.RENAME_WHITEOUT != 0 {
 		call := move
-		move = func() error { return t.makeWhiteout(from, oldName, victim, caller, call) }
+		move = func() error { return t.makeWhiteout(from.directory, oldName, victim, caller, call) }
 	}
 	if err := move(); err != nil {
 		return fmt.Errorf("renaming %q to %q: %w", oldName, newName, err)

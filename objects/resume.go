@@ -20,7 +20,7 @@ import (
 //
 // Errors: EUCLEAN for a record that makes no sense.
 func Resume(store *mmapcore.Store, ledger *Ledger, memory *record.Memory, keeper Keeper, kept map[uint64]int) (*Tree, error) {
-	tree := &Tree{store: store, ledger: ledger, account: newAccount(ledger), keeper: keeper, nodes: make(map[uint64]*Node), caller: newCallerSwitch()}
+	tree := &Tree{store: store, ledger: ledger, account: newAccount(ledger), keeper: keeper, nodes: make(map[uint64]*Node), census: newCensus(), caller: newCallerSwitch()}
 	r := &reclaiming{tree: tree, kept: kept}
 	err := tree.resume(memory, r)
 	r.letGoOfRest()
@@ -119,7 +119,7 @@ func (t *Tree) lose(id uint64) {
 		t.mu.Unlock()
 		return
 	}
-	delete(t.nodes, id)
+	t.drop(node)
 	if !node.nameless {
 		node.nameless = true
 		t.orphans.Add(1)

@@ -24,15 +24,17 @@ type Tree struct {
 	rootInode uint64 // immutable
 	device    uint64 // the store's st_dev; immutable
 	caller    callerSwitch
-	keeper    Keeper         // immutable
+	keeper    Keeper // immutable
+	names     nameCount
 	rows      *record.Table  // of nodes, in the record; immutable
 	own       *record.Memory // the record, if it is the tree's own, else nil; immutable
 
 	// orphans counts the nodes held by a descriptor: while there are any, memory may be about to come free.
 	orphans atomic.Int64
 
-	mu    sync.RWMutex
-	nodes map[uint64]*Node // by id; guarded by mu
+	mu     sync.RWMutex
+	nodes  map[uint64]*Node // by id; guarded by mu
+	census census           // of them; guarded by mu
 }
 
 // New returns the tree over a store. With a ledger, sizes are charged to it when they are set (commit=strict), without one, memory

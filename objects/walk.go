@@ -3,6 +3,8 @@ package objects
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"shmfs/mmapcore"
 
@@ -132,16 +134,7 @@ func (t *Tree) Nameless(visit func(stat *unix.Stat_t, charged int64)) {
 func (t *Tree) namelessNodes() []*Node {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if t.orphans.Load() == 0 {
-		return nil
-	}
-	var nameless []*Node
-	for _, node := range t.nodes {
-		if node.nameless {
-			nameless = append(nameless, node)
-		}
-	}
-	return nameless
+	return slices.Collect(maps.Values(t.census.nameless))
 }
 
 // Searchable says whether the calling thread may search a directory, by its path below the root: nil, or an error (EACCES, ENOENT …).
