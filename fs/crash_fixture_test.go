@@ -161,6 +161,7 @@ func (w *crashWorld) picture() string {
 	if err != nil {
 		w.t.Errorf("walking: %v", err)
 	}
+	w.wantCounted()
 	w.f.tree.Nameless(func(stat *unix.Stat_t, charged int64) {
 		lines = append(lines, fmt.Sprintf("nameless: %q %o", labels[stat.Ino], stat.Mode))
 	})
@@ -171,6 +172,21 @@ func (w *crashWorld) picture() string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
+}
+
+// wantCounted demands that what is counted is what a walk finds, but for the memory, of which dead processes have some.
+func (w *crashWorld) wantCounted() {
+	counted, err := w.f.tree.Count()
+	if err != nil {
+		w.t.Errorf("counting: %v", err)
+	}
+	found, err := w.f.countByWalk()
+	if err != nil {
+		w.t.Errorf("counting by a walk: %v", err)
+	}
+	if counted.Resident = found.Resident; counted != found {
+		w.t.Errorf("counted %+v, a walk finds %+v", counted, found)
+	}
 }
 
 // finish closes, forgets and removes everything, and demands that nothing is left.

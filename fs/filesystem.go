@@ -112,6 +112,7 @@ func resume(connection *Connection, state *state, found facts, keeper Keeper, lo
 func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logger) *Filesystem {
 	f := &Filesystem{log: log, tree: tree, state: state, control: controlPrefix(), facts: found, supervisor: unsupervised{}}
 	f.options.Store(&found.Options)
+	tree.CountNames(func(name string) bool { return isSemaphoreName(objects.RootID, name) })
 	f.kernelKnows = f.askKernel
 	f.census.device = found.Device
 	f.journal = journal.Continue(state.numbers.Load(numberEvents), func(last uint64) { state.numbers.Store(numberEvents, last) })

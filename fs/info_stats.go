@@ -7,43 +7,9 @@ import (
 	"time"
 
 	"shmfs/fs/greed"
-	"shmfs/objects"
 
 	"golang.org/x/sys/unix"
 )
-
-// tally is how much of what there is.
-type tally struct {
-	files, directories, semaphores int
-	resident                       int64 // bytes, of regular files with a name
-}
-
-// countAll counts every inode once, with the daemon's own rights.
-func (f *Filesystem) countAll() (tally, error) {
-	var counted tally
-	seen := make(map[uint64]struct{})
-	err := f.walkAs(asker{}, func(found *objects.Found) error {
-		kind := kindOf(found)
-		if kind == "semaphore" {
-			counted.semaphores++
-		}
-		if kind == "directory" {
-			counted.directories++
-			return nil
-		}
-		if _, again := seen[found.Stat.Ino]; again || found.Stat.Mode&unix.S_IFMT != unix.S_IFREG {
-			return nil
-		}
-		if found.Stat.Nlink > 1 {
-			seen[found.Stat.Ino] = struct{}{}
-		}
-		counted.files++
-		resident, err := found.Resident()
-		counted.resident += resident
-		return err
-	})
-	return counted, err
-}
 
 // statsText is what is to be said in figures.
 func (f *Filesystem) statsText(asker) ([]byte, error) {
@@ -70,11 +36,11 @@ func (f *Filesystem) statsText(asker) ([]byte, error) {
 	line("uptime-seconds", fmt.Sprintf("%.3f", time.Since(timeAt(f.facts.Started)).Seconds()))
 	line("commit", options.Commit)
 	line("store", lineOf(options.Store))
-	line("objects", counted.files)
-	line("directories", counted.directories)
-	line("semaphores", counted.semaphores)
+	line("objects", counted.Files)
+	line("directories", counted.Directories)
+	line("semaphores", counted.Names)
 	line("bytes-charged", charged)
-	line("bytes-resident", counted.resident)
+	line("bytes-resident", counted.Resident)
 	line("bytes-limit", limit)
 	line("inodes-used", usage.Files-usage.Ffree)
 	line("inodes-limit", usage.Files)
