@@ -129,15 +129,27 @@ type successor struct {
 	process int
 }
 
-// startSuccessor starts a supervisor and leaves everything to it. It returns when that has taken over.
+// orphanLimit is how long a supervisor that has closed its end of the link may take to be no parent any more.
+const orphanLimit = time.Second
+
+// awaitOrphanhood returns when the dead supervisor is not this process's parent any more, or takes too long to go.
+func (w *worker) awaitOrphanhood() {
+	for deadline := time.Now().Add(orphanLimit); os.Getppid() == w.Process() && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// startSuccessor starts a supervisor and leaves everything to it. It returns when that has taken over. The supervisor has the parent that this
+// process has when the one before is gone, the service manager: who is told of the end of its children and of no other's.
 func (w *worker) startSuccessor() (*successor, error) {
 	link, theirs, err := keep.Pair()
 	if err != nil {
 		return nil, err
 	}
+	w.awaitOrphanhood()
 	command := &exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{"shmfs", "supervisor"}, Dir: "/", Stderr: os.Stderr, ExtraFiles: []*os.File{theirs},
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Cloneflags: unix.CLONE_PARENT},
 	}
 	w.settings.bequeath(command)
 	command.Args = append(command.Args, "--", w.mountpoint)
@@ -146,7 +158,7 @@ func (w *worker) startSuccessor() (*successor, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting a supervisor: %w", err), link.Close())
 	}
-	go func() { _ = command.Wait() }() // its end shows at the link
+	go func() { _ = command.Wait() }() // fails for a sibling: its end shows at the link
 	limit := time.AfterFunc(adoptLimit, func() { _ = command.Process.Kill() })
 	defer limit.Stop()
 	if err := w.bequeath(link); err != nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -252,6 +253,9 @@ func TestServiceOfASuccessor(t *testing.T) {
 	m.start(t, "size=8M")
 	c := newClient(t, m.directory)
 	daemon := killSupervisor(t, m.directory)
+	if parent, want := parentOf(t, daemon.Supervisor), parentOf(t, daemon.Worker); parent != want {
+		t.Errorf("process %d is its parent, and not %d, whose child the one before was", parent, want)
+	}
 	m.requireEnd(t, -1)
 	told := fmt.Sprint("MAINPID=", daemon.Supervisor)
 	m.await(t, told, func() bool { return len(m.states) == 2 && m.states[1] == told })
@@ -265,4 +269,20 @@ func TestServiceOfASuccessor(t *testing.T) {
 	requireSuccess(t, whenFree(func() result { return shmfs(t, "umount", m.directory) }))
 	m.requireEnd(t, 0)
 	m.requireStored(t)
+}
+
+// parentOf is the number of a process's parent.
+func parentOf(t *testing.T, process int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "\nPPid:")
+	value, _, _ := strings.Cut(after, "\n")
+	parent, err := strconv.Atoi(strings.TrimSpace(value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parent
 }
