@@ -7,9 +7,10 @@ import (
 	"sync"
 )
 
-// mostNodes is how many inodes without a name a service manager is given to keep. It hands over the names of all that it keeps in one variable
-// of the environment, and the kernel executes nothing where one is longer than 128 KiB.
-const mostNodes = 4000 - connectionFiles
+// mostNodes is how many inodes without a name a service manager is given to keep. systemd compares each with all that it has, and is process 1:
+// a user with many of them must not keep it busy. And it hands over the names of all in one variable of the environment, for which the kernel
+// has 128 KiB.
+const mostNodes = 1000 - connectionFiles
 
 // nodeShare says which inodes a service manager is given to keep: the first so many. Others are lost should all processes of the mount die.
 // All methods may be called concurrently.

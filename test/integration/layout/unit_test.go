@@ -67,7 +67,7 @@ func TestServiceUnit(t *testing.T) {
 	}
 	for key, want := range map[string]string{
 		"NoNewPrivileges": "yes", "DevicePolicy": "closed", "SystemCallArchitectures": "native", "KillMode": "mixed",
-		"NotifyAccess": "all", "FileDescriptorStoreMax": "4000", "RestartKillSignal": "SIGUSR2", "RestartForceExitStatus": "75",
+		"NotifyAccess": "all", "FileDescriptorStoreMax": "1000", "RestartKillSignal": "SIGUSR2", "RestartForceExitStatus": "75",
 		"SuccessExitStatus": "75", "Restart": "on-failure", "StartLimitIntervalSec": "0", "RestartPreventExitStatus": "2 3 4 5 6",
 	} {
 		if !slices.Equal(settings[key], []string{want}) {
