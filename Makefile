@@ -51,7 +51,7 @@ unit: ## unit tests under the race detector, and those that stop at crash points
 RACED := ./test/integration/conformance ./test/integration/differential ./test/integration/clients ./test/integration/semaphores ./test/integration/inspection ./test/integration/quota ./test/integration/greed
 # What is measured in MEASURED is measured with the plain daemon as well.
 MEASURED := TestCrowd|TestHoldersAreKilled|TestWaitingTakesNoTime|TestOthersAreFastBesideOneWhoIsRefused|TestOthersPassRequestsThatWait
-PLAIN := ./test/integration/lifecycle ./test/integration/security ./test/integration/programs ./test/integration/semcli ./test/integration/inspectcli ./test/integration/top ./test/integration/inspectcost ./test/integration/faults ./test/integration/demo ./test/integration/bench
+PLAIN := ./test/integration/lifecycle ./test/integration/security ./test/integration/programs ./test/integration/semcli ./test/integration/inspectcli ./test/integration/top ./test/integration/inspectcost ./test/integration/systemd ./test/integration/faults ./test/integration/demo ./test/integration/bench
 integration: build bin/shmfs-race ## integration tests on real mounts
 	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_DIFFERENTIAL_SEED=$(SEED) SHMFS_BINARY=$(CURDIR)/bin/shmfs-race $(GO) test -json -count=1 -p 1 -timeout 30m $(RACED) | $(GO) run ./test/integration/verdict
 	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -json -count=1 -p 1 -timeout 30m $(PLAIN) | $(GO) run ./test/integration/verdict
