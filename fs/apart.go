@@ -41,7 +41,7 @@ type semaphoreNode struct {
 	created *createdName // not initialised yet; guarded by semaphoreNodes.mu
 	passing string       // the name under which libc is making it, while its maker has it open; guarded by semaphoreNodes.mu
 	row     record.Row   // what outlives the process; immutable
-	left    bool         // its last user has closed it, and with orphanAttribute may have been its last at all; guarded by semaphoreNodes.mu
+	left    leftBehind   // what whoever goes on has to look at; guarded by semaphoreNodes.mu
 	plain   bool         // renamed to what is no semaphore's name; guarded by semaphoreNodes.mu
 }
 

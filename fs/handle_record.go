@@ -53,6 +53,8 @@ const (
 	openingNode
 	openingAccess  // O_RDONLY, O_WRONLY or O_RDWR below; openingShared and openingReferred
 	openingBacking // backing id, 0: none
+	openingReleased
+	openingAttribute // see opened.lastRelease, opened.attributeSet
 	openingWords
 )
 

@@ -25,7 +25,7 @@ type opened struct {
 	row       record.Row      // what outlives the process; immutable
 	operation operation       // of a semaphore
 
-	// Numbers of requests, both guarded by openings.mu: the latest RELEASE, and the SETXATTR that set orphanAttribute last.
+	// Numbers of requests, both guarded by openings.mu: the latest RELEASE, and the SETXATTR that set orphanAttribute last. They are in the row, too.
 	lastRelease, attributeSet uint64
 }
 

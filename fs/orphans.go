@@ -3,23 +3,11 @@ package fs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
-	"time"
 
 	"shmfs/objects"
 
 	"golang.org/x/sys/unix"
-)
-
-// orphanAttribute says what happens to a semaphore when the last process that mapped it or had it open is gone.
-const orphanAttribute = "user.shmfs.on-orphan"
-
-// The values of orphanAttribute.
-const (
-	orphanKeep   = "keep"   // nothing, as without the attribute
-	orphanReset  = "reset"  // its value becomes the initial one again, with no waiters
-	orphanRemove = "remove" // all its names are removed
 )
 
 // orphans finds semaphores that were left by all their users, and does to them what their attribute asks for.
@@ -48,64 +36,6 @@ type gate struct {
 }
 
 func (o *orphans) init() { o.watched = make(map[uint64]*watch) }
-
-// checkOrphanAttribute refuses, and logs, a value of orphanAttribute that means nothing to a semaphore: EINVAL.
-func (f *Filesystem) checkOrphanAttribute(node uint64, name string, value []byte) error {
-	if name != orphanAttribute || f.semaphores.find(node) == nil {
-		return nil
-	}
-	switch string(value) {
-	case orphanKeep, orphanReset, orphanRemove:
-		return nil
-	}
-	err := fmt.Errorf("%s is %q, not %s, %s or %s: %w", orphanAttribute, value[:min(len(value), 60)],
-		orphanKeep, orphanReset, orphanRemove, unix.EINVAL)
-	if f.refusals.allow(time.Now()) {
-		f.log.Warn("attribute refused", "node", node, "reason", err)
-	}
-	return err
-}
-
-// orphanAttributeSet is to be called when an attribute of a node was set, with the request's number. A semaphore that nobody uses at that
-// time waits for its next users.
-func (f *Filesystem) orphanAttributeSet(node uint64, name string, request uint64) {
-	if name != orphanAttribute || f.semaphores.find(node) == nil {
-		return
-	}
-	f.openings.mu.Lock()
-	file := f.openings.byNode[node]
-	if file != nil {
-		file.attributeSet = request
-	}
-	f.openings.mu.Unlock()
-	if file == nil {
-		f.lookForOrphan(node, true)
-	}
-}
-
-// noteRelease is to be called for each RELEASE, before its handle is closed, with the request's number. The kernel numbers requests in
-// the order in which they are made, but sends RELEASE after close(2) has returned, and it may be served late: so the numbers tell whether
-// a semaphore was closed only after its attribute was set.
-func (f *Filesystem) noteRelease(file *opened, request uint64) {
-	f.openings.mu.Lock()
-	defer f.openings.mu.Unlock()
-	file.lastRelease = max(file.lastRelease, request)
-}
-
-// noteLeaving has whoever goes on look for an orphan, if the process dies before it does so itself. It is to be called before the record of
-// a file goes that nobody has open any more. The caller holds openings.mu.
-func (f *Filesystem) noteLeaving(file *opened) {
-	if f.semaphores.find(file.node) == nil || file.armed() {
-		return
-	}
-	if policy, err := f.orphanPolicy(file.node); err != nil || policy != orphanKeep {
-		f.semaphores.noteLeft(file.node)
-	}
-}
-
-// armed says whether orphanAttribute was set when nobody had the file open any more: then it is for its next users. The caller holds
-// openings.mu, or nobody else uses the file.
-func (o *opened) armed() bool { return o.lastRelease < o.attributeSet }
 
 // left is to be called when the last handle of a file was closed, without openings.mu, while the node is still referred to.
 func (f *Filesystem) left(file *opened) {
@@ -142,7 +72,7 @@ func (f *Filesystem) lookForOrphan(node uint64, armed bool) {
 		return
 	}
 	if !armed {
-		f.semaphores.noteLeft(node)
+		f.semaphores.noteLeft(node, leftByAll)
 	}
 	settle := func() {
 		f.settleOrphan(node, armed)
@@ -155,24 +85,9 @@ func (f *Filesystem) lookForOrphan(node uint64, armed bool) {
 
 // lookForLeftBehind looks for orphans among the semaphores that were left before the process died that served before.
 func (f *Filesystem) lookForLeftBehind() {
-	for _, node := range f.semaphores.leftBehind() {
-		f.lookForOrphan(node, false)
+	for node, armed := range f.semaphores.allLeft() {
+		f.lookForOrphan(node, armed)
 	}
-}
-
-// orphanPolicy is the value of orphanAttribute.
-func (f *Filesystem) orphanPolicy(node uint64) (string, error) {
-	value, err := f.tree.Getxattr(node, orphanAttribute)
-	if errors.Is(err, unix.ENODATA) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ESTALE) { // the last: it is gone
-		return orphanKeep, nil
-	}
-	if err != nil {
-		return orphanKeep, err
-	}
-	if policy := string(value); policy == orphanReset || policy == orphanRemove {
-		return policy, nil
-	}
-	return orphanKeep, nil // it was set before the file was a semaphore
 }
 
 // settleOrphan finds out whether anybody uses a semaphore, and acts if nobody does.
@@ -223,15 +138,17 @@ func (f *Filesystem) settleBehindGate(node uint64, armed bool) (erased bool) {
 	if f.agreed.passthrough {
 		used, watchedBefore := f.watchUse(node)
 		if used {
+			f.semaphores.noteLeft(node, leftByAll) // it will be, also if the process dies before
 			return false
 		}
 		armed = armed && !watchedBefore
 	}
 	f.orphans.unwatch(node)
-	if armed {
-		return false
+	if !armed {
+		erased = f.actOnOrphan(node, policy)
 	}
-	return f.actOnOrphan(node, policy)
+	f.semaphores.noteLeft(node, leftNothing)
+	return erased
 }
 
 // actOnOrphan does what a semaphore's attribute asks for.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,8 +95,9 @@ func (o *orphanage) semaphore(name string) (node uint64) {
 func (o *orphanage) set(node uint64, value string, request uint64) {
 	o.t.Helper()
 	o.want(o.checkOrphanAttribute(node, orphanAttribute, []byte(value)))
-	o.want(o.tree.Setxattr(node, orphanAttribute, []byte(value), 0))
-	o.orphanAttributeSet(node, orphanAttribute, request)
+	o.want(o.settingOrphanAttribute(node, orphanAttribute, request, func() error {
+		return o.tree.Setxattr(node, orphanAttribute, []byte(value), 0)
+	}))
 }
 
 func (o *orphanage) opened(node uint64) *opened {
@@ -252,6 +255,29 @@ func TestAttributeOfMappedSemaphore(t *testing.T) {
 	}
 	o.want(mapping.Close())
 	o.eventuallyGone("sem.a")
+}
+
+// Who goes on when the process has died knows what there is to find out.
+func TestWhatIsLeftOutlivesTheProcess(t *testing.T) {
+	o := newOrphanage(t, true)
+	node := o.semaphore("sem.a")
+	require := func(when string, want map[uint64]bool) {
+		t.Helper()
+		o.eventually(fmt.Sprintf("%s there is left %v", when, want), func() bool { return maps.Equal(nodesOf(o.state).allLeft(), want) })
+	}
+	o.set(node, orphanReset, 1)
+	require("behind setting the attribute", nil)
+	mapping := o.inStore("sem.a")
+	o.set(node, orphanReset, 3)
+	require("while somebody maps the semaphore", map[uint64]bool{node: false})
+	o.want(mapping.Close())
+	o.eventually("it is reset", func() bool { return o.words("sem.a") == 3 })
+	require("behind resetting", nil)
+	mapping = o.inStore("sem.a")
+	o.released(o.opened(node), 4)
+	require("while it is mapped still", map[uint64]bool{node: false})
+	o.want(mapping.Close())
+	require("behind the last user", nil)
 }
 
 // Where there is no inotify, the clock serves.

@@ -57,6 +57,7 @@ func (f *Filesystem) takeUpOpenings() (map[uint64]*opened, error) {
 		file := &opened{
 			node: words[openingNode], access: int(flags & unix.O_ACCMODE), backingID: int32(words[openingBacking]),
 			shared: flags&openingShared != 0, referred: flags&openingReferred != 0, row: row,
+			lastRelease: words[openingReleased], attributeSet: words[openingAttribute],
 		}
 		var err error
 		file.object, err = f.tree.Open(file.node, file.access)

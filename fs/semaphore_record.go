@@ -20,7 +20,8 @@ const (
 	semaphorePlain   = 1 << iota // renamed to what is no semaphore's name
 	semaphorePassing             // the name is a passing one
 	semaphoreCreated             // not initialised yet
-	semaphoreLeft                // see semaphoreNode.left
+	semaphoreLeft                // leftByAll
+	semaphoreArmed               // leftArmed
 )
 
 // The words of the row of a node apart.
@@ -64,8 +65,11 @@ func (n *semaphoreNode) write() {
 	if n.plain {
 		flags |= semaphorePlain
 	}
-	if n.left {
+	switch n.left {
+	case leftByAll:
 		flags |= semaphoreLeft
+	case leftArmed:
+		flags |= semaphoreArmed
 	}
 	if n.passing != "" {
 		flags |= semaphorePassing
@@ -102,27 +106,36 @@ func (s *semaphoreNodes) addApartRow(node *kernelNode) {
 	}
 }
 
-// noteLeft notes that a semaphore was closed by its last user, who may map it still.
-func (s *semaphoreNodes) noteLeft(id uint64) {
+// leftBehind says what is still to be found out about a semaphore with orphanAttribute that nobody has open.
+type leftBehind uint8
+
+const (
+	leftNothing leftBehind = iota
+	leftByAll              // its last user has closed it, who may map it still
+	leftArmed              // the attribute was set since: it waits for its next users, unless somebody maps it
+)
+
+// noteLeft notes what is to be found out about a semaphore.
+func (s *semaphoreNodes) noteLeft(id uint64, left leftBehind) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known := s.byID[id]; known != nil && !known.left {
-		known.left = true
+	if known := s.byID[id]; known != nil && known.left != left {
+		known.left = left
 		known.write()
 	}
 }
 
-// leftBehind returns the semaphores that were left.
-func (s *semaphoreNodes) leftBehind() []uint64 {
+// allLeft returns the semaphores about which something is to be found out, and whether they are armed.
+func (s *semaphoreNodes) allLeft() map[uint64]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var ids []uint64
+	armed := make(map[uint64]bool)
 	for id, known := range s.byID {
-		if known.left {
-			ids = append(ids, id)
+		if known.left != leftNothing {
+			armed[id] = known.left == leftArmed
 		}
 	}
-	return ids
+	return armed
 }
 
 // count sets the references that the kernel holds to a node apart. The caller holds semaphoreNodes.mu.
@@ -167,7 +180,13 @@ func (s *semaphoreNodes) takeUp(state *state) {
 		known.own.semaphore = known
 		name := nameFrom(words[semaphoreName:], words[semaphoreLength])
 		flags := words[semaphoreFlags]
-		known.plain, known.left = flags&semaphorePlain != 0, flags&semaphoreLeft != 0
+		known.plain = flags&semaphorePlain != 0
+		switch {
+		case flags&semaphoreLeft != 0:
+			known.left = leftByAll
+		case flags&semaphoreArmed != 0:
+			known.left = leftArmed
+		}
 		if flags&semaphorePassing != 0 {
 			known.passing = name
 		}

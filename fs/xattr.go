@@ -76,10 +76,7 @@ func (f *Filesystem) setxattr(r *fuse.SetxattrRequest) {
 		err = f.checkOrphanAttribute(uint64(r.Node), r.Name, r.Xattr)
 	}
 	if err == nil {
-		err = f.setxattrOnce(r)
-	}
-	if err == nil {
-		f.orphanAttributeSet(uint64(r.Node), r.Name, numberOf(r))
+		err = f.settingOrphanAttribute(uint64(r.Node), r.Name, numberOf(r), func() error { return f.setxattrOnce(r) })
 	}
 	if err == nil && r.SetxattrFlags&setxattrKillSetgid != 0 {
 		err = f.tree.DropSetgid(uint64(r.Node))
