@@ -16,7 +16,7 @@ VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Another database of vulnerabilities than the usual one: a URL, or file:///DIRECTORY.
 VULNDB ?=
 
-.PHONY: build demo test check unit integration bench soak fuzz needs clean
+.PHONY: build demo test check unit integration bench soak systemd fuzz needs clean
 
 build: ## bin/shmfs, static
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o bin/shmfs ./cmd/shmfs
@@ -51,7 +51,7 @@ unit: ## unit tests under the race detector, and those that stop at crash points
 RACED := ./test/integration/conformance ./test/integration/differential ./test/integration/clients ./test/integration/semaphores ./test/integration/inspection ./test/integration/quota ./test/integration/greed
 # What is measured in MEASURED is measured with the plain daemon as well.
 MEASURED := TestCrowd|TestHoldersAreKilled|TestWaitingTakesNoTime|TestOthersAreFastBesideOneWhoIsRefused|TestOthersPassRequestsThatWait
-PLAIN := ./test/integration/lifecycle ./test/integration/security ./test/integration/programs ./test/integration/semcli ./test/integration/inspectcli ./test/integration/top ./test/integration/inspectcost ./test/integration/systemd ./test/integration/faults ./test/integration/demo ./test/integration/bench
+PLAIN := ./test/integration/lifecycle ./test/integration/security ./test/integration/programs ./test/integration/semcli ./test/integration/inspectcli ./test/integration/top ./test/integration/inspectcost ./test/integration/faults ./test/integration/demo ./test/integration/bench
 integration: build bin/shmfs-race ## integration tests on real mounts
 	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_DIFFERENTIAL_SEED=$(SEED) SHMFS_BINARY=$(CURDIR)/bin/shmfs-race $(GO) test -json -count=1 -p 1 -timeout 30m $(RACED) | $(GO) run ./test/integration/verdict
 	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -json -count=1 -p 1 -timeout 30m $(PLAIN) | $(GO) run ./test/integration/verdict
@@ -61,7 +61,10 @@ bench: build ## ratios against tmpfs, measured side by side
 	$(GO) build -o bin/bench ./test/integration/bench
 	$(AS_ROOT) bin/bench
 
-soak: build bin/shmfs-race ## what CI runs short, long: the differential test; semaphores, inspection and faults against their bars
+systemd: needs build ## the service unit under systemd itself, in a container: needs control groups and namespaces of its own, so it is not part of test
+	$(AS_ROOT) SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -count=1 -timeout 30m -v ./test/integration/systemd
+
+soak: build bin/shmfs-race systemd ## what CI runs short, long: the differential test; semaphores, inspection and faults against their bars
 	$(AS_ROOT) GORACE=atexit_sleep_ms=0 SHMFS_BINARY=$(CURDIR)/bin/shmfs-race SHMFS_DIFFERENTIAL_OPERATIONS=500000 $(GO) test -count=1 -timeout 3h -v -run TestSameAsTmpfs ./test/integration/differential
 	$(AS_ROOT) SHMFS_STRICT=1 SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -count=1 -p 1 -timeout 3h -v ./test/integration/semaphores ./test/integration/inspectcost ./test/integration/greed
 	$(AS_ROOT) SHMFS_FAULTS_STRICT=1 SHMFS_BINARY=$(CURDIR)/bin/shmfs $(GO) test -count=1 -timeout 3h -v ./test/integration/faults
