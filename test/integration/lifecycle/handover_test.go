@@ -104,7 +104,7 @@ func TestOldWorkerTakesTheBaton(t *testing.T) {
 func (m *crashing) newWorker(t *testing.T, daemon rig.Daemon) int {
 	t.Helper()
 	for _, process := range childrenOf(t, daemon.Supervisor) {
-		if m.isNew(t, process) {
+		if m.isNew(process) {
 			return process
 		}
 	}
