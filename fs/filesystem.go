@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"shmfs/fs/journal"
 	"shmfs/fs/meter"
@@ -56,6 +57,7 @@ type Filesystem struct {
 	quotas     quotas
 	census     census
 	orphans    orphans
+	counting   counting
 
 	handingOver atomic.Bool          // no request is served any more
 	kernelKnows func(id uint64) bool // askKernel; immutable but for tests
@@ -105,6 +107,9 @@ func resume(connection *Connection, state *state, found facts, keeper Keeper, lo
 	if err != nil {
 		return nil, errors.Join(err, tree.Close(), device.Close())
 	}
+	if found.Options.Store != StoreTmpfs {
+		f.counting.next(time.Now()) // so that there is one when somebody asks
+	}
 	return f, nil
 }
 
@@ -113,6 +118,7 @@ func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logg
 	f := &Filesystem{log: log, tree: tree, state: state, control: controlPrefix(), facts: found, supervisor: unsupervised{}}
 	f.options.Store(&found.Options)
 	tree.CountNames(func(name string) bool { return isSemaphoreName(objects.RootID, name) })
+	f.counting.walk = f.countByWalk
 	f.kernelKnows = f.askKernel
 	f.census.device = found.Device
 	f.journal = journal.Continue(state.numbers.Load(numberEvents), func(last uint64) { state.numbers.Store(numberEvents, last) })
@@ -170,6 +176,7 @@ func newStore(options Options) (*mmapcore.Store, error) {
 // Close frees the store and the connection. While the file system is mounted, clients see ENOTCONN from then on. No call of
 // Serve may be running.
 func (f *Filesystem) Close() error {
+	f.counting.stop()
 	f.orphans.stop()   // that the daemon goes does not mean that the clients do
 	f.passthru = false // the registrations of backing files go with the connection
 	for _, handle := range f.handles.drain() {

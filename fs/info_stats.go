@@ -13,7 +13,7 @@ import (
 
 // statsText is what is to be said in figures.
 func (f *Filesystem) statsText(asker) ([]byte, error) {
-	counted, err := f.countAll()
+	counted, age, err := f.countAll()
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +42,7 @@ func (f *Filesystem) statsText(asker) ([]byte, error) {
 	line("bytes-charged", charged)
 	line("bytes-resident", counted.Resident)
 	line("bytes-limit", limit)
+	line("counted-seconds-ago", fmt.Sprintf("%.3f", age.Seconds()))
 	line("inodes-used", usage.Files-usage.Ffree)
 	line("inodes-limit", usage.Files)
 	line("handles", f.handles.count())
