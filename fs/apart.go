@@ -39,6 +39,7 @@ type semaphoreNode struct {
 	own     kernelNode
 	spare   *kernelNode  // the node apart that is handed out while own has a writer; guarded by semaphoreNodes.mu
 	created *createdName // not initialised yet; guarded by semaphoreNodes.mu
+	untold  *createdName // it was made by a process that has died, and may not have been told of; guarded by semaphoreNodes.mu
 	passing string       // the name under which libc is making it, while its maker has it open; guarded by semaphoreNodes.mu
 	row     record.Row   // what outlives the process; immutable
 	left    leftBehind   // what whoever goes on has to look at; guarded by semaphoreNodes.mu

@@ -20,6 +20,8 @@ const (
 	attemptNode      // the inode that is linked, removed, renamed or truncated, or has the attribute
 	attemptOther     // the inode that a renaming replaces or exchanges, 0: none; the size before a truncation
 	attemptResult    // the node that was made
+	attemptTold      // of a command: as many bytes of the text as were done with when an event was told last
+	attemptNumber    // and that event's number, 0: nobody reads
 	attemptLengths   // of the names, the new one's above
 	attemptName
 	attemptNewName = attemptName + nameWords
@@ -90,6 +92,8 @@ func (a *attempts) begin(request fuse.Request, what *attempt) error {
 	row.Store(attemptNode, what.node)
 	row.Store(attemptOther, what.other)
 	row.Store(attemptResult, what.result)
+	row.Store(attemptTold, 0)
+	row.Store(attemptNumber, 0)
 	row.Store(attemptLengths, uint64(len(what.name))|uint64(len(what.newName))<<32)
 	putName(row, attemptName, what.name)
 	putName(row, attemptNewName, what.newName)

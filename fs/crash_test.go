@@ -203,12 +203,15 @@ var crashRequests = map[string]crashRequest{
 }
 
 // TestCrashEverywhere has a process die at each crash point that a request comes to, and others at those of taking up what it has left. The
-// kernel gets the answer that it would have got, and what was asked for has happened once.
+// kernel gets the answer that it would have got, what was asked for has happened once, and who reads events was told of it once.
 func TestCrashEverywhere(t *testing.T) {
 	for name, request := range crashRequests {
 		t.Run(name, func(t *testing.T) {
 			w := newCrashWorld(t)
-			errno, body := w.ask(request.request(w))
+			asked := request.request(w)
+			listener := w.listen()
+			errno, body := w.ask(asked)
+			events, _ := listener.heard()
 			after := w.picture()
 			if errno == 0 {
 				request.check(w, body)
@@ -216,7 +219,7 @@ func TestCrashEverywhere(t *testing.T) {
 			w.finish()
 			w.end()
 			visited := map[string]bool{}
-			for visit := 0; request.crash(t, visit, errno, after, visited); visit++ {
+			for visit := 0; request.crash(t, visit, errno, after, events, visited); visit++ {
 			}
 			if len(visited) == 0 {
 				t.Error("no crash point is visited")
@@ -229,10 +232,12 @@ func TestCrashEverywhere(t *testing.T) {
 }
 
 // crash is one death. False when there was none.
-func (c *crashRequest) crash(t *testing.T, visit int, want int32, after string, visited map[string]bool) bool {
+func (c *crashRequest) crash(t *testing.T, visit int, want int32, after string, events []string, visited map[string]bool) bool {
 	w := newCrashWorld(t)
 	defer w.end()
-	errno, body, point, died := w.crash(visit, c.request(w))
+	asked := c.request(w)
+	listener := w.listen()
+	errno, body, point, died := w.crash(visit, asked)
 	if !died {
 		return false
 	}
@@ -240,6 +245,7 @@ func (c *crashRequest) crash(t *testing.T, visit int, want int32, after string, 
 	if errno != want {
 		t.Errorf("dead at %q: errno %d, want %d", point, -errno, -want)
 	}
+	listener.require(point, events)
 	if found := w.picture(); found != after {
 		t.Errorf("dead at %q:\n%s\n\nwould be\n%s", point, found, after)
 	}

@@ -89,7 +89,7 @@ func (f *Filesystem) write(r *fuse.WriteRequest) {
 	f.answerWord(r, uint32(n))
 }
 
-// writeAt writes, and tells if that made the file longer.
+// writeAt writes, and tells if that made the file longer. Of a write that comes again and ends where the file does it cannot be known.
 func (f *Filesystem) writeAt(r *fuse.WriteRequest, handle *handle) (int, error) {
 	object := objectFor(r, handle.opened)
 	if f.journal.Pass() {
@@ -100,7 +100,7 @@ func (f *Filesystem) writeAt(r *fuse.WriteRequest, handle *handle) (int, error) 
 		return 0, err
 	}
 	n, err := object.WriteAt(r.Data, r.Offset)
-	if end := r.Offset + int64(n); n > 0 && end > before {
+	if end := r.Offset + int64(n); n > 0 && (end > before || end == before && isResent(&r.Header)) {
 		f.tellNode(r, journal.Resize, handle.node, journal.Event{Size: end})
 	}
 	return n, err

@@ -11,6 +11,7 @@ import (
 // takeUpAttempts finds out what of that which was begun when a process died was done. Nobody is served yet, and whoever changes a name
 // holds the kernel's lock of its directory until the answer: what is found is what was left.
 func (f *Filesystem) takeUpAttempts() {
+	f.told.takeUp()
 	a := &f.attempts
 	a.start = f.state.numbers.Load(numberStarts)
 	for row, words := range f.state.attempts.Each {
@@ -18,6 +19,10 @@ func (f *Filesystem) takeUpAttempts() {
 		if number == 0 {
 			a.free = append(a.free, row)
 			continue
+		}
+		if words[attemptNumber] > f.state.numbers.Load(numberEvents) { // it was not told
+			row.Store(attemptTold, 0)
+			row.Store(attemptNumber, 0)
 		}
 		what := attemptFrom(words)
 		if words[attemptState]&0xff == attemptBegun && what.kind != attemptCommand {

@@ -45,6 +45,7 @@ type Filesystem struct {
 	helper     *helper         // maps semaphores in cached mode, where they can be mapped; else nil; immutable
 	refusals   refusals
 	attempts   attempts
+	told       tellings
 	requests   madeHandles
 	resending  resending
 	settled    settling
@@ -131,6 +132,7 @@ func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logg
 	f.semaphores.init()
 	f.semaphores.state = state
 	f.attempts.init(state)
+	f.told.init(state)
 	f.requests.init()
 	f.settled.init()
 	f.orphans.init()

@@ -24,6 +24,7 @@ type handle struct {
 	info       *openInfo              // of the daemon's own tree, else nil; immutable
 	origin     atomic.Pointer[origin] // who opened it; set before the kernel knows of it
 	row        record.Row             // what outlives the process; set before the kernel knows of it
+	releasing  uint64                 // number of the RELEASE; set before it is taken
 }
 
 // user is whose it is; false for one that the kernel was never told of.
@@ -32,6 +33,14 @@ func (h *handle) user() (uid uint32, known bool) {
 		return of.uid, true
 	}
 	return 0, false
+}
+
+// died is how many units have come back because the handle is being closed.
+func (h *handle) died() uint64 {
+	if h.row == (record.Row{}) {
+		return 0
+	}
+	return h.row.Load(handleDied)
 }
 
 // reader is what the handle of a regular file reads by.

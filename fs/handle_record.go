@@ -30,6 +30,7 @@ const (
 	handleBefore // the event to be read next before that request
 	handleAfter  // and after it
 	handleAsked  // see nobodyAsked
+	handleDied   // units that came back because the handle is being closed
 	handleText   // of a text of the daemon's own tree: its length and 1
 	handleDigest // and, if it is not kept, what tells it from others
 	handleWords

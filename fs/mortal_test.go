@@ -220,7 +220,7 @@ func (m *mortal) rows() string {
 	var lines []string
 	for name, table := range map[string]interface {
 		Each(func(row record.Row, values []uint64) bool)
-	}{"handle": m.f.state.handles, "opening": m.f.state.openings, "semaphore": m.f.state.semaphores, "apart": m.f.state.apart, "text": m.f.state.texts} {
+	}{"handle": m.f.state.handles, "opening": m.f.state.openings, "semaphore": m.f.state.semaphores, "apart": m.f.state.apart, "text": m.f.state.texts, "told": m.f.state.told} {
 		table.Each(func(_ record.Row, values []uint64) bool {
 			lines = append(lines, fmt.Sprintf("%s %d", name, values[:min(len(values), 4)]))
 			return true

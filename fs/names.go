@@ -58,9 +58,15 @@ func (f *Filesystem) link(r *fuse.LinkRequest) {
 	if isSemaphoreName(uint64(r.Node), r.NewName) && f.semaphores.find(node) == nil {
 		f.noteInitial(node) // before anybody finds it by that name
 	}
-	old := f.pathToTell(node)
+	old := f.linkedBefore(r)
+	if old == "" {
+		old = f.pathToTell(node)
+	}
 	var entry objects.Entry
 	what := attempt{kind: attemptLink, parent: uint64(r.Node), name: r.NewName, node: node}
+	if len(old) <= 8*nameWords {
+		what.newName = old // to be told of, if the request comes again and cannot know which name was the first
+	}
 	_, again, err := f.once(r, what, func() (_ uint64, err error) {
 		entry, err = f.tree.Link(node, uint64(r.Node), r.NewName)
 		return node, err
@@ -74,10 +80,25 @@ func (f *Filesystem) link(r *fuse.LinkRequest) {
 	f.answerName(r, r.NewName, entry, err)
 }
 
+// linkedBefore returns the path of which a LINK has made another name before it came again; empty for any other and if it is not known.
+func (f *Filesystem) linkedBefore(r *fuse.LinkRequest) string {
+	if _, done := f.attempts.outcome(r); !done {
+		return ""
+	}
+	words := make([]uint64, nameWords)
+	for i := range words {
+		words[i] = f.attempts.load(r, attemptNewName+i)
+	}
+	return nameFrom(words, f.attempts.load(r, attemptLengths)>>32)
+}
+
 func (f *Filesystem) rename(r fuse.Request, oldName string, newParent uint64, newName string, flags uint) error {
 	oldParent := uint64(r.Hdr().Node)
 	old, to := f.pathToTellIn(oldParent, oldName), f.pathToTellIn(newParent, newName)
-	moved := f.nodeToTell(oldParent, oldName)
+	moved := f.attempts.nodeOf(r) // if it was done before the request came again
+	if moved == 0 {
+		moved = f.nodeToTell(oldParent, oldName)
+	}
 	if err := f.renameOnce(r, oldName, newParent, newName, flags); err != nil {
 		return err
 	}

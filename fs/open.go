@@ -13,6 +13,7 @@ import (
 
 func (f *Filesystem) openRequest(r *fuse.OpenRequest, kernelNode uint64) {
 	if handle, replied := f.madeBefore(r); handle != nil {
+		f.tellOpenedBefore(r, handle)
 		f.answerOpening(r, f.openingOf(handle, replied))
 		return
 	}
@@ -186,6 +187,7 @@ func (f *Filesystem) answerMadeFile(r fuse.Request, valid time.Duration, handle 
 		f.fail(r, err)
 		return
 	}
+	f.tellOpenedBefore(r, handle)
 	f.answerHandle(r, entry, valid, handle, replied)
 }
 
@@ -241,6 +243,7 @@ func (f *Filesystem) handleOf(file *opened, flags uint32, semaphore *openSemapho
 
 func (f *Filesystem) releaseRequest(r *fuse.ReleaseRequest) {
 	if handle, err := f.handles.get(uint64(r.Handle)); err == nil {
+		handle.releasing = numberOf(r)
 		f.tellClosing(handle)
 		if handle.opened != nil {
 			f.noteRelease(handle.opened, numberOf(r))

@@ -23,6 +23,7 @@ type state struct {
 	apart      *record.Table // see apartRow
 	sentBack   *record.Table // see sentBack
 	texts      *record.Table // see keptText
+	told       *record.Table // see tellings
 	intents    *record.Table // see intentRow
 	numbers    record.Row    // see numberEvents
 }
@@ -87,6 +88,7 @@ func openState(memory *record.Memory) (*state, error) {
 		{"apart", apartWords, &s.apart},
 		{"sent back", sentBackWords, &s.sentBack},
 		{"texts", textWords, &s.texts},
+		{"told", toldWords, &s.told},
 		{"intents", intentWords, &s.intents},
 	} {
 		if *table.to, err = memory.Table(table.name, table.words); err != nil {

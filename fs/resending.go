@@ -57,6 +57,7 @@ func (f *Filesystem) noteResent(request fuse.Request) {
 		return
 	}
 	f.attempts.keepOnly(r.came)
+	f.told.keepOnly(r.came)
 	f.requests.keepOnly(r.came)
 	r.came = nil
 	r.lasts.Store(false)

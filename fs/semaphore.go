@@ -145,14 +145,15 @@ func (f *Filesystem) closeSemaphore(handle *handle) {
 	s.mu.Lock()
 	client, writes := s.client, s.writes
 	s.mu.Unlock()
+	held := handle.died() // of a process that has died
 	if client != nil {
-		held := client.Held()
+		held = max(held, client.Held())
 		err := client.Close()
-		f.tellDied(handle, held)
 		if err != nil {
 			f.log.Warn("units that were held are lost", "node", handle.node, "reason", err)
 		}
 	}
+	f.tellDied(handle, held)
 	if writes {
 		f.semaphores.leave(s.node)
 	}

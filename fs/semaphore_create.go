@@ -126,7 +126,7 @@ func (s *semaphoreNodes) created(id uint64) *createdName {
 func (f *Filesystem) publish(r fuse.Request, id uint64) error {
 	name := f.semaphores.setCreated(id, nil)
 	if name == nil {
-		return nil
+		return f.tellMadeBefore(r, id)
 	}
 	entry, err := f.tree.Link(id, name.parent, name.name)
 	if err != nil {
@@ -134,9 +134,9 @@ func (f *Filesystem) publish(r fuse.Request, id uint64) error {
 		return err
 	}
 	crashpoint.Here("fs: a semaphore has its name")
-	f.semaphores.record(id)
-	crashpoint.Here("fs: a semaphore is recorded as one with a name")
 	f.tellMade(r, name, &entry)
+	f.semaphores.record(id) // after that: as long as it is not, whoever goes on tells
+	crashpoint.Here("fs: a semaphore is recorded as one with a name")
 	f.forget(entry.ID, 1)
 	return nil
 }
@@ -171,7 +171,7 @@ func (f *Filesystem) initialise(r fuse.Request, handle *handle, data []byte, off
 	defer o.mu.Unlock()
 	if used, done := f.attempts.outcome(r); done && f.attempts.is(r, attemptInitialise) {
 		o.initialised = true
-		return int(used), nil
+		return int(used), f.publish(r, handle.node)
 	}
 	if o.initialised {
 		return 0, nil

@@ -88,6 +88,9 @@ func (i *intents) holds(intent semfs.Intent) {
 		handle.row.Store(handleHolder, uint64(intent.Holder.Process))
 		putCommand(handle.row, handleCommand, intent.Holder.Command)
 	}
+	if intent.Kind == semfs.Return {
+		handle.row.Store(handleDied, uint64(intent.Units))
+	}
 	handle.row.Store(handleHeld, intent.Held)
 }
 

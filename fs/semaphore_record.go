@@ -22,6 +22,7 @@ const (
 	semaphoreCreated             // not initialised yet
 	semaphoreLeft                // leftByAll
 	semaphoreArmed               // leftArmed
+	semaphoreUntold              // see semaphoreNode.untold, whose name it is then
 )
 
 // The words of the row of a node apart.
@@ -77,6 +78,10 @@ func (n *semaphoreNode) write() {
 	if n.created != nil { // has the same name, if that is a passing one
 		flags |= semaphoreCreated
 		parent, name = n.created.parent, n.created.name
+	}
+	if n.untold != nil {
+		flags |= semaphoreUntold
+		parent, name = n.untold.parent, n.untold.name
 	}
 	if name != "" {
 		putName(n.row, semaphoreName, name)
@@ -157,7 +162,7 @@ func (f *Filesystem) takeUpSemaphores() {
 			continue
 		}
 		if known.created != nil && f.leadsTo(known.created.parent, known.created.name, id) { // it was given its name
-			known.created = nil
+			known.created, known.untold = nil, known.created
 			known.write()
 			f.tree.Settle(id)
 		}
@@ -192,6 +197,9 @@ func (s *semaphoreNodes) takeUp(state *state) {
 		}
 		if flags&semaphoreCreated != 0 {
 			known.created = &createdName{words[semaphoreParent], name}
+		}
+		if flags&semaphoreUntold != 0 {
+			known.untold = &createdName{words[semaphoreParent], name}
 		}
 		s.byID[known.own.id] = known
 	}

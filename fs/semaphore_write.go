@@ -79,19 +79,38 @@ func (f *Filesystem) operate(r fuse.Request, handle *handle, text []byte, offset
 	if err == nil {
 		used, err = f.beginCommands(r, used)
 	}
-	if err != nil || used >= len(text) {
+	if err != nil || used >= len(text) && !isResent(r.Hdr()) {
 		return used, err
 	}
 	client, err := f.clientOf(handle)
+	if err != nil && used >= len(text) {
+		return used, nil // all was done before it came again
+	}
 	if err != nil {
 		return used, err
 	}
+	f.tellLast(r, client, text[:used], conditions.Did)
 	conditions.Progress = used
 	done, err := client.Do(text[used:], conditions)
 	if used > 0 {
 		err = nil // the rest is written again, and told of then
 	}
 	return used + done, err
+}
+
+// tellLast tells of the last command that was done before a request came again, if the process died before it did. begin is as much of the
+// request's text as is done with.
+func (f *Filesystem) tellLast(r fuse.Request, client *semfs.Client, begin []byte, did func(semfs.Moved)) {
+	if _, done := f.attempts.outcome(r); !done || f.attempts.load(r, attemptTold) == uint64(len(begin)) {
+		return
+	}
+	first := 0
+	if f.attempts.is(r, attemptInitialise) { // its first line is no command
+		_, first, _ = semfs.ParseInitial(begin)
+	}
+	if last, found := client.Last(begin[first:], first); found {
+		did(last)
+	}
 }
 
 // beginCommands notes that a request's commands are about to be done, and returns how many bytes of its text are done with: of those that were

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"shmfs/fs/journal"
+	"shmfs/mmapcore/crashpoint"
 	"shmfs/objects"
 	"shmfs/semfs"
 
@@ -20,7 +21,7 @@ func (f *Filesystem) tell(request fuse.Request, event journal.Event) {
 	header := request.Hdr()
 	event.UID = header.Uid
 	event.PID, event.Command = f.askers.who(header.Pid)
-	f.journal.Publish(&event)
+	f.tellOnce(numberOf(request), &event)
 }
 
 // tellNode tells of something by its node.
@@ -74,6 +75,13 @@ func (f *Filesystem) tellOpened(request fuse.Request, handle *handle, flags uint
 	f.tellNode(request, journal.Open, handle.node, journal.Event{Flags: flagWords(flags), Opens: f.openings.count(handle.opened)})
 }
 
+// tellOpenedBefore tells of a handle that was made before its request came again, unless that was told.
+func (f *Filesystem) tellOpenedBefore(request fuse.Request, handle *handle) {
+	if handle.opened != nil {
+		f.tellOpened(request, handle, handle.origin.Load().flags)
+	}
+}
+
 // tellClosing tells of a handle less, before it is gone: who sees that it is has been told.
 func (f *Filesystem) tellClosing(handle *handle) {
 	from := handle.origin.Load()
@@ -84,7 +92,7 @@ func (f *Filesystem) tellClosing(handle *handle) {
 	event.Object, _ = f.pathOf(handle.node)
 	event.Opens = f.openings.count(handle.opened) - 1
 	event.PID, event.Command = f.askers.who(from.thread)
-	f.journal.Publish(&event)
+	f.tellOnce(handle.releasing, &event)
 }
 
 // tellResized tells of a size.
@@ -167,14 +175,6 @@ func (f *Filesystem) tellAllocated(r *fuse.FAllocateRequest, handle *handle) {
 	}
 }
 
-// tellMade tells of a semaphore that has got its name.
-func (f *Filesystem) tellMade(r fuse.Request, name *createdName, entry *objects.Entry) {
-	f.noteCreator(entry.Stat.Ino, r.Hdr().Pid)
-	if !f.journal.Pass() {
-		f.tell(r, journal.Event{Kind: journal.Create, Object: f.pathIn(name.parent, name.name), Inode: entry.Stat.Ino, Type: "semaphore"})
-	}
-}
-
 // pathToTell returns a node's path if anybody wants to know.
 func (f *Filesystem) pathToTell(node uint64) string {
 	if f.journal.Readers() == 0 {
@@ -212,40 +212,12 @@ func (f *Filesystem) tellMoved(r fuse.Request, kind journal.Kind, old, to string
 	}
 }
 
-// removal is a name that is about to go.
-type removal struct {
-	path string
-	stat unix.Stat_t
-}
-
-// removalOf looks at a name that is about to go, if anybody wants to know.
-func (f *Filesystem) removalOf(r *fuse.RemoveRequest) removal {
-	if f.journal.Readers() == 0 {
-		return removal{}
-	}
-	going := removal{path: f.pathIn(uint64(r.Node), r.Name)}
-	if entry, err := f.tree.Lookup(uint64(r.Node), r.Name); err == nil {
-		going.stat = entry.Stat
-		f.forget(entry.ID, 1)
-	}
-	return going
-}
-
-func (f *Filesystem) tellRemoved(r *fuse.RemoveRequest, gone removal) {
-	if f.journal.Pass() {
-		return
-	}
-	links := uint32(gone.stat.Nlink) - 1
-	if r.Dir || gone.stat.Nlink == 0 {
-		links = 0
-	}
-	f.tell(r, journal.Event{Kind: journal.Unlink, Object: gone.path, Inode: gone.stat.Ino, Links: links})
-}
-
 // tellerOf returns what tells of the units that a command moves. The request may be gone by then.
 func (f *Filesystem) tellerOf(header fuse.Header, handle *handle) func(moved semfs.Moved) {
+	request := uint64(header.ID) &^ resent
 	return func(moved semfs.Moved) {
 		if f.journal.Pass() {
+			f.attempts.noteTold(request, moved.Progress, 0)
 			return
 		}
 		kind := journal.SemaphoreWait
@@ -258,7 +230,8 @@ func (f *Filesystem) tellerOf(header fuse.Header, handle *handle) func(moved sem
 		}
 		event.Object, _ = f.pathOf(handle.node)
 		event.PID, event.Command = f.askers.who(header.Pid)
-		f.journal.Publish(&event)
+		f.journal.PublishAs(&event, func(number uint64) { f.attempts.noteTold(request, moved.Progress, number) })
+		crashpoint.Here("fs: a command's event is told")
 	}
 }
 
@@ -271,7 +244,7 @@ func (f *Filesystem) tellDied(handle *handle, units uint64) {
 	event := journal.Event{Kind: journal.HolderDied, Units: units, Inode: handle.node, UID: from.uid}
 	event.Object, _ = f.pathOf(handle.node)
 	event.PID, event.Command = f.askers.who(from.thread)
-	f.journal.Publish(&event)
+	f.tellOnce(handle.releasing, &event)
 }
 
 // maySee says whether who asks may know of a path: whether its directory can be searched by them.

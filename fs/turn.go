@@ -132,6 +132,7 @@ func (f *Filesystem) serveOne(one turn) (hasTurn bool) {
 	}
 	defer func() {
 		f.attempts.end(header.ID)
+		f.told.end(header.ID)
 		done := f.inflight.end(header.ID)
 		if done.reserved {
 			f.limits.handles.Give(header.Uid)

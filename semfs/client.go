@@ -56,10 +56,31 @@ func (c *Client) do(wanted command, conditions *Conditions) error {
 		err = c.operator.wait(&claim{intent: intent, client: c, user: conditions.User}, wanted.timeout, conditions)
 	}
 	if err == nil && conditions.Did != nil && wanted.kind != Set {
-		posted := wanted.kind == Post || wanted.kind == Release
-		conditions.Did(Moved{Posted: posted, Units: wanted.units, operator: c.operator})
+		conditions.Did(c.moved(wanted, conditions.Progress))
 	}
 	return err
+}
+
+// moved is what a command has done.
+func (c *Client) moved(done command, progress int) Moved {
+	posted := done.kind == Post || done.kind == Release
+	return Moved{Posted: posted, Units: done.units, Progress: progress + done.end, operator: c.operator}
+}
+
+// Last returns what the last command in a text has done, of which all commands were done, by a process that has died perhaps; false when it has moved no
+// units. progress is Conditions'.
+func (c *Client) Last(text []byte, progress int) (last Moved, found bool) {
+	for done := 0; done < len(text); {
+		line, length := cutLine(text[done:])
+		done += length
+		parsed, is, err := parseCommand(line)
+		if err != nil || !is {
+			continue
+		}
+		parsed.end = done
+		last, found = c.moved(parsed, progress), parsed.kind != Set
+	}
+	return last, found
 }
 
 // attempt does what needs no waiting.

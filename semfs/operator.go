@@ -100,8 +100,9 @@ type Conditions struct {
 
 // Moved is what a command has done.
 type Moved struct {
-	Posted bool   // else taken
-	Units  uint32 // at least 1
+	Posted   bool   // else taken
+	Units    uint32 // at least 1
+	Progress int    // bytes of the request's text that are done with (see Conditions)
 
 	operator *Operator
 }

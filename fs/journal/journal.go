@@ -54,9 +54,13 @@ func (j *Journal) Pass() bool {
 
 // Publish numbers an event and hands it to all who read. The event stays the caller's. Those who publish events of one object must do so in
 // the order in which they happened.
-func (j *Journal) Publish(event *Event) {
+func (j *Journal) Publish(event *Event) { j.PublishAs(event, func(uint64) {}) }
+
+// PublishAs is Publish. before is told the event's number while no other event gets one, and before anybody else; it must be quick.
+func (j *Journal) PublishAs(event *Event, before func(number uint64)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	before(j.last + 1)
 	j.count()
 	if len(j.readers) == 0 {
 		return

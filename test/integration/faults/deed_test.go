@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,6 +60,17 @@ func (c *crashing) readEvents() {
 	polled := []unix.PollFd{{Fd: int32(descriptor), Events: unix.POLLIN}}
 	_, _ = unix.Poll(polled, 100)
 	_, _ = unix.Read(descriptor, make([]byte, 64<<10))
+	_ = unix.Close(descriptor)
+}
+
+// listen has somebody read events for a while.
+func (c *crashing) listen() {
+	descriptor, err := unix.Open(filepath.Join(c.daemon.place, ".shmfs", "events"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		c.t.Logf("opening the events: %v", err)
+		return
+	}
+	pause(100 * time.Millisecond)
 	_ = unix.Close(descriptor)
 }
 

@@ -16,8 +16,11 @@ var ways = map[string]way{
 	"objects: what a dead process had kept is let go":                        {after: "objects: a node is in no table any more"},
 	"objects: a node of a dead process that has a name is noted as not kept": {after: "objects: an inode is recorded as kept"},
 	"fs: an attempt that was answered counts no more":                        {after: "fs: a reply is sent"},
-	"fs: a text is kept":                          {deed: (*crashing).readText},
-	"fs: what was read of the events is recorded": {deed: (*crashing).readEvents},
+	"fs: an event is about to be told":                                       {deed: (*crashing).listen},
+	"fs: an event is told":                                                   {deed: (*crashing).listen},
+	"fs: a command's event is told":                                          {deed: (*crashing).listen},
+	"fs: a text is kept":                                                     {deed: (*crashing).readText},
+	"fs: what was read of the events is recorded":                            {deed: (*crashing).readEvents},
 
 	"shmfs: a worker is about to be told to hand over": {deed: (*crashing).replaceWorker},
 	"shmfs: a worker is told to hand over":             {deed: (*crashing).replaceWorker},
