@@ -36,11 +36,10 @@ type child struct {
 
 // overseer is what a child's messages and its end go to. The functions are called by several goroutines.
 type overseer struct {
-	log    hclog.Logger
-	obey   func(m *keep.Message)           // does what is asked for by Keep and LetGo
-	heard  func(c *child, m *keep.Message) // gets any other message
-	ended  func(c *child, how string)      // is told, once, that it runs no more; all its messages have come before
-	reaped *sync.WaitGroup                 // of children that were started
+	log   hclog.Logger
+	obey  func(m *keep.Message)           // does what is asked for by Keep and LetGo
+	heard func(c *child, m *keep.Message) // gets any other message
+	ended func(c *child, how string)      // is told, once, that it runs no more; all its messages have come before
 }
 
 // startChild starts a worker of a program.
@@ -76,9 +75,7 @@ func (c *child) watch(over overseer) error {
 		return err
 	}
 	go c.receive(over)
-	over.reaped.Add(1)
 	go func() {
-		defer over.reaped.Done()
 		awaitEnd(process)
 		_ = unix.Close(process)
 		how := "it was another process's child"

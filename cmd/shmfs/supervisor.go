@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -45,7 +44,6 @@ type supervisor struct {
 	todo    chan func()
 	signals chan os.Signal
 	over    overseer
-	reaped  sync.WaitGroup
 
 	worker   *child // that serves, or is about to; nil while none does
 	standby  *child // nil while none is there
@@ -75,7 +73,7 @@ func newSupervisor(mountpoint string, settings *logSettings, log hclog.Logger) (
 		todo: make(chan func()), signals: make(chan os.Signal, 8), leaving: make(map[*child]bool),
 	}
 	s.over = overseer{
-		log: log, reaped: &s.reaped,
+		log:   log,
 		obey:  s.obey,
 		heard: func(c *child, m *keep.Message) { s.todo <- func() { s.hear(c, m) } },
 		ended: func(c *child, how string) { s.todo <- func() { s.bury(c, how) } },
