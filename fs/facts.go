@@ -11,6 +11,7 @@ import (
 
 // facts are what every process that serves a mount must know of it.
 type facts struct {
+	Form        int // of the record (RecordForm); 0 where it was not written down, which means 1
 	Mountpoint  string
 	Options     Options // in force
 	Started     unix.Timespec
@@ -28,8 +29,9 @@ func (f *facts) agreement() agreement {
 	return agreement{minor: f.Minor, flags: f.Flags, passthrough: f.Passthrough}
 }
 
-// store writes the facts down for other processes.
+// store writes the facts down for other processes, and that the record has this program's form.
 func (f *facts) store(blob *record.Blob) error {
+	f.Form = RecordForm
 	text, err := json.Marshal(f)
 	if err == nil {
 		err = blob.Store(text)
@@ -40,6 +42,7 @@ func (f *facts) store(blob *record.Blob) error {
 	return nil
 }
 
+// loadFacts reads the facts. EPROTONOSUPPORT for a record of a form that this program does not read.
 func loadFacts(blob *record.Blob) (facts, error) {
 	var found facts
 	text, err := blob.Load()
@@ -48,6 +51,11 @@ func loadFacts(blob *record.Blob) (facts, error) {
 	}
 	if err != nil {
 		return facts{}, fmt.Errorf("reading a mount's facts: %w", err)
+	}
+	found.Form = max(found.Form, 1)
+	if found.Form < OldestRecordForm || found.Form > RecordForm {
+		return facts{}, fmt.Errorf("its record has form %d, and version %s reads %d to %d: %w",
+			found.Form, BuildVersion(), OldestRecordForm, RecordForm, unix.EPROTONOSUPPORT)
 	}
 	return found, nil
 }

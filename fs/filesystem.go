@@ -80,7 +80,13 @@ func Resume(connection *Connection, keeper Keeper, log hclog.Logger) (*Filesyste
 	if err != nil {
 		return nil, err
 	}
-	f, err := resume(connection, state, found, keeper, log)
+	if found.Form < RecordForm {
+		err = found.store(state.facts)
+	}
+	var f *Filesystem
+	if err == nil {
+		f, err = resume(connection, state, found, keeper, log)
+	}
 	if err != nil {
 		return nil, errors.Join(err, state.memory.Close())
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/activation"
+	"golang.org/x/sys/unix"
 
 	"shmfs/fs"
 	"shmfs/fs/keep"
@@ -138,13 +140,22 @@ func (s *stored) putNode(text string, file *os.File) {
 	}
 }
 
-// place finds out where the mount is that was kept. An error says why it cannot go on.
+// errOver says that what was kept is no mount any more.
+var errOver = errors.New("it is over")
+
+// hopeless says whether no process could go on with what was kept, for a reason that place gives.
+func hopeless(reason error) bool {
+	return errors.Is(reason, errOver) || errors.Is(reason, unix.EUCLEAN) || codeOf(reason) == exitMountpoint
+}
+
+// place finds out where the mount is that was kept. An error says why it cannot go on: errOver, EUCLEAN if its record is mangled,
+// EPROTONOSUPPORT if this program cannot read it.
 func (s *stored) place(path string) (mountpoint, fs.Options, error) {
 	if s.connection.Device == nil || s.connection.Store == nil || s.connection.Record == nil {
-		return mountpoint{}, fs.Options{}, fmt.Errorf("a part of it was not kept")
+		return mountpoint{}, fs.Options{}, fmt.Errorf("a part of it was not kept: %w", errOver)
 	}
 	if broken(int(s.connection.Device.Fd())) {
-		return mountpoint{}, fs.Options{}, fmt.Errorf("it was ended")
+		return mountpoint{}, fs.Options{}, fmt.Errorf("its connection was ended: %w", errOver)
 	}
 	device, options, err := s.connection.Facts()
 	if err != nil {
@@ -164,7 +175,7 @@ func (s *stored) place(path string) (mountpoint, fs.Options, error) {
 			return found, options, nil
 		}
 	}
-	return mountpoint{}, options, fmt.Errorf("it is not mounted on %s any more", path)
+	return mountpoint{}, options, fmt.Errorf("it is not mounted on %s any more: %w", path, errOver)
 }
 
 func (s *stored) close() {

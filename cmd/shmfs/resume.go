@@ -11,12 +11,15 @@ import (
 	"shmfs/fs"
 )
 
-// goOn supervises, in the foreground, the mount that a service manager has kept. It says false when that cannot go on: then nothing of it is
-// left, but perhaps a dead mount at the path.
+// goOn supervises, in the foreground, the mount that a service manager has kept. It says false when that can never go on: then nothing of it is
+// left, but perhaps a dead mount at the path. What only this process cannot go on with stays kept.
 func (c *mountCommand) goOn(path string, left *stored) (bool, error) {
 	mistake := c.passOverMistakes()
 	c.log.foreground = true
 	found, options, reason := left.place(path)
+	if reason != nil && !hopeless(reason) {
+		return true, failure(exitLeft, "the mount on %s stays kept, but cannot go on: %w", path, reason)
+	}
 	if reason != nil {
 		return false, errors.Join(c.giveUp(path, left, reason), mistake)
 	}

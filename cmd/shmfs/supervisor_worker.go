@@ -176,7 +176,7 @@ func (s *supervisor) tellReady() {
 // couldNot is told that a worker could not begin to serve.
 func (s *supervisor) couldNot(c *child, err error) {
 	s.log.Error("a worker could not go on with the mount", "worker", c.pid, "error", err)
-	if s.ready != nil && c == s.worker { // no other would do better
+	if s.beginning() && c == s.worker { // no other would do better
 		s.end(err)
 		return
 	}
@@ -223,7 +223,7 @@ func (s *supervisor) replace(c *child, how string) {
 		s.rapid = 0
 	}
 	s.reloadFailed(c, fmt.Errorf("the new worker died before it served: %s", how))
-	if s.ready != nil && s.rapid >= startAttempts {
+	if s.beginning() && s.rapid >= startAttempts {
 		s.end(fmt.Errorf("no worker lives long enough for it (%s): see the log", how))
 		return
 	}
@@ -235,6 +235,9 @@ func (s *supervisor) replace(c *child, how string) {
 	}
 	s.serveLater(true)
 }
+
+// beginning says that the mount is new and nobody has served it: it is nobody's loss.
+func (s *supervisor) beginning() bool { return s.ready != nil && !s.resumed }
 
 func (s *supervisor) estate() estate {
 	return estate{

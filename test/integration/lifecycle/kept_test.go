@@ -166,6 +166,61 @@ func TestServiceWithMistakes(t *testing.T) {
 	m.requireEnd(t, 2)
 }
 
+// A mount whose record this program does not read stays kept for one that does.
+func TestServiceOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	m.start(t, "size=8M")
+	c := newClient(t, m.directory)
+	node := fmt.Sprint("shmfs-node-", c.number)
+	m.endAll(t, "restarted")
+	m.requireStored(t, append([]string{node}, parts...)...)
+	m.mutex.Lock()
+	record := m.stored["shmfs-record"][0]
+	m.mutex.Unlock()
+	const layout = 8 // where the record has the version of its layout
+	own, other := make([]byte, 8), []byte{0xff, 0, 0, 0, 0, 0, 0, 0}
+	if _, err := record.ReadAt(own, layout); err != nil || own[0] == other[0] {
+		t.Fatalf("the layout's version is %x, %v", own, err)
+	}
+	if _, err := record.WriteAt(other, layout); err != nil {
+		t.Fatal(err)
+	}
+	m.execute(t, "-o", "size=8M")
+	m.requireEnd(t, 75)
+	m.requireStored(t, append([]string{node}, parts...)...)
+	if _, err := record.WriteAt(own, layout); err != nil {
+		t.Fatal(err)
+	}
+	m.start(t, "size=8M")
+	c.requireWhole(t, m.directory)
+	c.close(t)
+	m.stop(t)
+}
+
+// A mount that goes on is not given up because its workers do not live long enough to serve it.
+func TestServiceWhoseWorkersDie(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	m.start(t, "size=8M")
+	c := newClient(t, m.directory)
+	m.endAll(t, "restarted")
+	m.execute(t, "-o", "size=8M")
+	killed := make(map[int]bool)
+	for deadline := time.Now().Add(patience); len(killed) < 5; time.Sleep(time.Millisecond) {
+		for _, worker := range childrenOf(t, m.command.Process.Pid) {
+			killed[worker] = killed[worker] || unix.Kill(worker, unix.SIGKILL) == nil
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d workers within %v", len(killed), patience)
+		}
+	}
+	m.await(t, "READY=1", func() bool { return slices.Contains(m.states, "READY=1") })
+	c.requireWhole(t, m.directory)
+	c.close(t)
+	m.stop(t)
+}
+
 // A mount that is covered when its processes die goes on.
 func TestServiceWhoseMountIsCovered(t *testing.T) {
 	t.Parallel()
