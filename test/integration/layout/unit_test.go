@@ -69,6 +69,7 @@ func TestServiceUnit(t *testing.T) {
 		"NoNewPrivileges": "yes", "DevicePolicy": "closed", "SystemCallArchitectures": "native", "KillMode": "mixed",
 		"NotifyAccess": "all", "FileDescriptorStoreMax": "1000", "RestartKillSignal": "SIGUSR2", "RestartForceExitStatus": "75",
 		"SuccessExitStatus": "75", "Restart": "on-failure", "StartLimitIntervalSec": "0", "RestartPreventExitStatus": "2 3 4 5 6",
+		"TimeoutStartSec": "infinity", "OOMPolicy": "continue", "TasksMax": "infinity",
 	} {
 		if !slices.Equal(settings[key], []string{want}) {
 			t.Errorf("%s is %q, want %q", key, settings[key], want)
