@@ -14,6 +14,13 @@ import (
 // stopAtPoint runs something that never returns from a crash point.
 func stopAtPoint(t testing.TB, point string, run func()) {
 	t.Helper()
+	if !stopsAtPoint(point, run) {
+		t.Fatalf("%q was not visited", point)
+	}
+}
+
+// stopsAtPoint runs something that never returns from a crash point, if it comes to that.
+func stopsAtPoint(point string, run func()) (stops bool) {
 	stopped, ended := make(chan struct{}), make(chan struct{})
 	stop := crashpoint.Watch(func(name string) {
 		if name == point {
@@ -28,8 +35,9 @@ func stopAtPoint(t testing.TB, point string, run func()) {
 	}()
 	select {
 	case <-stopped:
+		return true
 	case <-ended:
-		t.Fatalf("%q was not visited", point)
+		return false
 	}
 }
 

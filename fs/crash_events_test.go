@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -81,4 +83,63 @@ func (l *listener) require(point string, want []string) {
 	if uint64(len(rest)) != missed {
 		l.world.t.Errorf("dead at %q: %d events are said to be missed, and not told are %q", point, missed, rest)
 	}
+}
+
+// TestCrashReadingEvents has a process die with each piece that it has read of the events and not told, and the next one, too: nothing is cut,
+// and what is not told is said to be missed.
+func TestCrashReadingEvents(t *testing.T) {
+	for _, size := range []uint32{11, 150, 1 << 16} {
+		t.Run(fmt.Sprint(size, " bytes"), func(t *testing.T) {
+			m := newMortal(t)
+			defer m.end()
+			handle := le.Uint64(m.must(message{opcode: opOpen, node: infoEvents, body: words(unix.O_RDONLY, noFlags)}))
+			var text []byte
+			for range 3 {
+				m.makeNames(fmt.Sprint("name", len(text)), 2)
+				for {
+					request, read := m.dieReading(readingEvents(handle, size))
+					if !read {
+						break
+					}
+					m.begin()
+					errno, piece := m.again(request)
+					if errno != 0 {
+						t.Fatalf("READ that comes again: errno %d", -errno)
+					}
+					text = append(text, piece...)
+				}
+			}
+			heard, missed := heardOf(t, text)
+			if len(heard)+missed != 6 {
+				t.Errorf("heard of %q and missed %d, of 6 events", heard, missed)
+			}
+			m.release(infoEvents, handle)
+			if rows := m.rows(); strings.Contains(rows, "text") {
+				t.Errorf("there is left\n%s", rows)
+			}
+		})
+	}
+}
+
+// dieReading has two processes die before they have answered a READ. False when there was nothing to read.
+func (m *mortal) dieReading(request message) (asked message, read bool) {
+	m.t.Helper()
+	const point = "fs: a reply is due"
+	m.unique += 2
+	request.unique = m.unique
+	m.write(request)
+	if !stopsAtPoint(point, func() { m.step() }) {
+		if errno, _ := m.answerTo(request.unique); errno != -int32(unix.EAGAIN) {
+			m.t.Fatalf("READ: errno %d", -errno)
+		}
+		return request, false
+	}
+	m.bury()
+	m.begin()
+	again := request
+	again.unique |= resent
+	m.write(again)
+	stopAtPoint(m.t, point, func() { m.step() })
+	m.bury()
+	return request, true
 }

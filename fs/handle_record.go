@@ -31,7 +31,8 @@ const (
 	handleAfter  // and after it
 	handleAsked  // see nobodyAsked
 	handleDied   // units that came back because the handle is being closed
-	handleText   // of a text of the daemon's own tree: its length and 1
+	handleRest   // of events: see restBefore
+	handleText   // of a text of the daemon's own tree, or of a line of events that was cut: its length and 1
 	handleDigest // and, if it is not kept, what tells it from others
 	handleWords
 )

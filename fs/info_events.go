@@ -31,8 +31,9 @@ func (f *Filesystem) eventFilter(from asker) journal.Filter {
 
 // readEvents answers READ with whole lines, and waits for the first.
 func (f *Filesystem) readEvents(r *fuse.ReadRequest, handle *handle) {
-	if uint64(r.ID)&resent != 0 && numberOf(r) == handle.row.Load(handleRead) {
-		handle.info.events.Rewind(handle.row.Load(handleBefore))
+	again := isResent(&r.Header) && numberOf(r) == handle.row.Load(handleRead)
+	if again {
+		handle.info.rewind(handle.row)
 	}
 	message := make([]byte, outHeaderSize+min(r.Size, maxPages*4096))
 	n, err := handle.info.events.Read(message[outHeaderSize:])
@@ -43,20 +44,9 @@ func (f *Filesystem) readEvents(r *fuse.ReadRequest, handle *handle) {
 		f.fail(r, fmt.Errorf("reading events: %w", err))
 		return
 	}
-	f.recordRead(r, handle)
+	f.recordRead(r, handle, again)
 	crashpoint.Here("fs: what was read of the events is recorded")
 	_ = f.answer(r, message[:outHeaderSize+n])
-}
-
-// recordRead notes where reading goes on, and where it went on before this request, should that not have been answered.
-func (f *Filesystem) recordRead(r *fuse.ReadRequest, handle *handle) {
-	change := f.state.memory.Change()
-	change.Set(handle.row, handleRead, numberOf(r))
-	change.Set(handle.row, handleBefore, handle.row.Load(handleAfter))
-	change.Set(handle.row, handleAfter, handle.info.events.Position())
-	if err := change.Commit(); err != nil {
-		f.log.Warn("recording what was read of "+infoName+"/events", "reason", err)
-	}
 }
 
 // awaitEvent reads when there is something to read. EINTR when the reader does not want to wait any more.

@@ -18,8 +18,12 @@ type openInfo struct {
 	user      uint32          // who has opened it; immutable
 
 	kept   *keptText   // where text outlives the process; nil: nowhere; set before the kernel knows of the handle
+	cut    cutLine     // of events
 	remade *remadeText // instead of text, of a file that another process has opened if it was not kept; else nil; immutable
 }
+
+// keeps says whether there is a text or a line of it that outlives the process. Nobody is served yet.
+func (o *openInfo) keeps() bool { return o.kept != nil || o.cut.kept != nil }
 
 // isText says whether it is a file with a text.
 func (o *openInfo) isText() bool { return o.isReader() && o.events == nil }

@@ -278,6 +278,7 @@ func (f *Filesystem) closeTaken(handle *handle) {
 			f.log.Error("closing a file of "+infoName, "reason", err)
 		}
 		f.dropText(handle.info.kept)
+		f.dropText(handle.info.cut.kept)
 		return
 	}
 	if handle.quiet != nil {

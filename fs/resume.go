@@ -162,7 +162,7 @@ func (f *Filesystem) reopenInfo(handle *handle, words []uint64, kept *foundText)
 		return &openInfo{directory: directory, user: from.uid}, err
 	}
 	if node == infoEvents {
-		return &openInfo{events: f.journal.SubscribeFrom(f.eventFilter(from), words[handleAfter]), user: from.uid}, nil
+		return f.reopenEvents(words, kept, from), nil
 	}
 	return f.reopenText(handle, words, kept, from)
 }

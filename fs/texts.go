@@ -2,6 +2,7 @@ package fs
 
 import (
 	"fmt"
+	"iter"
 	"sync"
 
 	"shmfs/mmapcore/crashpoint"
@@ -69,17 +70,8 @@ func (f *Filesystem) keepText(handle uint64, text []byte) *keptText {
 		return nil
 	}
 	kept := &keptText{bytes: len(text)}
-	words := make([]uint64, textWords)
-	for start := 0; start < len(text); start += pieceBytes {
-		words[textHandle], words[textPiece] = handle, uint64(len(kept.rows))
-		piece := text[start:min(start+pieceBytes, len(text))]
-		count := textBegin
-		for ; len(piece) > 0; count++ {
-			var bytes [8]byte
-			piece = piece[copy(bytes[:], piece):]
-			words[count] = le.Uint64(bytes[:])
-		}
-		row, err := f.state.texts.Add(words[:count]...)
+	for _, words := range piecesOf(handle, text) {
+		row, err := f.state.texts.Add(words...)
 		if err != nil {
 			f.dropText(kept)
 			return nil
@@ -88,6 +80,26 @@ func (f *Filesystem) keepText(handle uint64, text []byte) *keptText {
 	}
 	crashpoint.Here("fs: a text is kept")
 	return kept
+}
+
+// piecesOf yields the words of the rows that keep a handle's text, with their places. They are overwritten by the next row's.
+func piecesOf(handle uint64, text []byte) iter.Seq2[int, []uint64] {
+	return func(yield func(int, []uint64) bool) {
+		words := make([]uint64, textWords)
+		for place, start := 0, 0; start < len(text); place, start = place+1, start+pieceBytes {
+			words[textHandle], words[textPiece] = handle, uint64(place)
+			piece := text[start:min(start+pieceBytes, len(text))]
+			count := textBegin
+			for ; len(piece) > 0; count++ {
+				var bytes [8]byte
+				piece = piece[copy(bytes[:], piece):]
+				words[count] = le.Uint64(bytes[:])
+			}
+			if !yield(place, words[:count]) {
+				return
+			}
+		}
+	}
 }
 
 // recordOpenText has the text of a handle outlive the process, as far as there is room.
@@ -173,7 +185,7 @@ func (f *Filesystem) reopenText(handle *handle, words []uint64, found *foundText
 // dropFound keeps those texts no more whose handles are not there: it was about to be made or closed when the process died.
 func (f *Filesystem) dropFound(found map[uint64]*foundText) {
 	for id, text := range found {
-		if handle := f.handles.recorded(id); handle != nil && handle.info != nil && handle.info.kept != nil {
+		if handle := f.handles.recorded(id); handle != nil && handle.info != nil && handle.info.keeps() {
 			continue
 		}
 		for _, row := range text.rows {

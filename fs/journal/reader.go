@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"sync"
@@ -93,11 +94,18 @@ func (r *Reader) Position() uint64 {
 	return at
 }
 
-// Rewind goes back to an event, by its number: what it was told of since did not arrive.
-func (r *Reader) Rewind(next uint64) {
+// Rest is what is left of a line that was cut; empty if none was.
+func (r *Reader) Rest() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.next, r.missed, r.found, r.rest = min(next, r.next), 0, nil, nil
+	return bytes.Clone(r.rest)
+}
+
+// Rewind goes back to an event, by its number, and what was left of a line before it: what it was told of since did not arrive.
+func (r *Reader) Rewind(next uint64, rest []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.next, r.missed, r.found, r.rest = min(next, r.next), 0, nil, bytes.Clone(rest)
 }
 
 // line is what find found. The caller holds mu.
