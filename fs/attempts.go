@@ -55,6 +55,7 @@ type attempt struct {
 	name, newName     string
 	node, other       uint64
 	result            uint64
+	late              bool // a dead process may do it after this one has begun
 }
 
 // attempts knows what is being done, and what a process that has died had done and not answered.
@@ -214,7 +215,7 @@ func (a *attempts) is(request fuse.Request, kind attemptKind) bool {
 
 // once has a request do something, unless it was done before.
 func (f *Filesystem) once(r fuse.Request, what attempt, do func() (result uint64, err error)) (result uint64, again bool, err error) {
-	if result, done := f.attempts.outcome(r); done {
+	if result, done := f.outcome(r); done {
 		return result, true, nil
 	}
 	if err := f.attempts.begin(r, &what); err != nil {
@@ -222,6 +223,11 @@ func (f *Filesystem) once(r fuse.Request, what attempt, do func() (result uint64
 	}
 	result, err = do()
 	crashpoint.Here("fs: what was attempted is done, or has failed")
+	if err != nil {
+		if result, done := f.outcome(r); done { // that is why it has failed
+			return result, true, nil
+		}
+	}
 	f.attempts.settle(r, result, err)
 	return result, false, err
 }
@@ -230,7 +236,7 @@ func (f *Filesystem) once(r fuse.Request, what attempt, do func() (result uint64
 // was begun was made by it.
 func (f *Filesystem) makeOnce(r fuse.Request, name string, make func() (objects.Entry, error)) (entry objects.Entry, err error) {
 	what := attempt{kind: attemptMake, parent: uint64(r.Hdr().Node), name: name}
-	if _, done := f.attempts.outcome(r); !done {
+	if _, done := f.outcome(r); !done {
 		if err := f.tree.Free(what.parent, name); err != nil {
 			return entry, err
 		}

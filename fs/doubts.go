@@ -27,6 +27,7 @@ func (f *Filesystem) takeUpAttempts() {
 		what := attemptFrom(words)
 		if words[attemptState]&0xff == attemptBegun && what.kind != attemptCommand {
 			if !f.wasDone(&what) {
+				f.mayBeLate(number, &what)
 				row.Store(attemptRequest, 0)
 				a.free = append(a.free, row)
 				continue
@@ -84,7 +85,7 @@ func (f *Filesystem) wasMade(what *attempt) bool {
 	if err != nil || f.semaphores.knows(node) {
 		return false
 	}
-	entry, err := f.tree.LookupMade(what.parent, what.name)
+	entry, err := f.tree.LookupMade(what.parent, what.name, what.late)
 	crashpoint.Here("fs: what a dead process has made is adopted")
 	what.result = entry.ID
 	return err == nil
@@ -114,7 +115,7 @@ func (f *Filesystem) wasRenamed(what *attempt) bool {
 	if err != nil || node != what.node {
 		return false
 	}
-	if whiteout, err := f.tree.LookupMade(what.parent, what.name); err == nil { // or what was exchanged
+	if whiteout, err := f.tree.LookupMade(what.parent, what.name, what.late); err == nil { // or what was exchanged
 		f.tree.Forget(whiteout.ID, 1)
 	}
 	return true

@@ -46,6 +46,7 @@ type Filesystem struct {
 	refusals   refusals
 	attempts   attempts
 	told       tellings
+	late       lateAttempts
 	requests   madeHandles
 	resending  resending
 	settled    settling

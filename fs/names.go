@@ -113,7 +113,7 @@ func (f *Filesystem) rename(r fuse.Request, oldName string, newParent uint64, ne
 func (f *Filesystem) renameOnce(r fuse.Request, oldName string, newParent uint64, newName string, flags uint) error {
 	oldParent := uint64(r.Hdr().Node)
 	what := attempt{kind: attemptRename, parent: oldParent, name: oldName, newParent: newParent, newName: newName}
-	if _, done := f.attempts.outcome(r); !done {
+	if _, done := f.outcome(r); !done {
 		var err error
 		if what.node, err = f.tree.Peek(oldParent, oldName); err != nil {
 			return err
@@ -139,7 +139,7 @@ func (f *Filesystem) remove(r *fuse.RemoveRequest) {
 
 func (f *Filesystem) removeOnce(r *fuse.RemoveRequest) error {
 	what := attempt{kind: attemptRemove, parent: uint64(r.Node), name: r.Name}
-	if _, done := f.attempts.outcome(r); !done {
+	if _, done := f.outcome(r); !done {
 		var err error
 		if what.node, err = f.tree.Peek(what.parent, what.name); err != nil {
 			return err

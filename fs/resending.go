@@ -58,6 +58,7 @@ func (f *Filesystem) noteResent(request fuse.Request) {
 	}
 	f.attempts.keepOnly(r.came)
 	f.told.keepOnly(r.came)
+	f.late.keepOnly(r.came)
 	f.requests.keepOnly(r.came)
 	r.came = nil
 	r.lasts.Store(false)

@@ -133,6 +133,9 @@ func (f *Filesystem) serveOne(one turn) (hasTurn bool) {
 	defer func() {
 		f.attempts.end(header.ID)
 		f.told.end(header.ID)
+		if isResent(&header) {
+			f.late.end(uint64(header.ID) &^ resent) // the request itself is another's by now
+		}
 		done := f.inflight.end(header.ID)
 		if done.reserved {
 			f.limits.handles.Give(header.Uid)

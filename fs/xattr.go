@@ -97,7 +97,7 @@ func (f *Filesystem) removexattrOnce(r *fuse.RemovexattrRequest) error {
 	if strings.HasPrefix(r.Name, "system.") {
 		return f.tree.Removexattr(uint64(r.Node), r.Name)
 	}
-	if _, done := f.attempts.outcome(r); !done {
+	if _, done := f.outcome(r); !done {
 		if _, err := f.tree.Getxattr(uint64(r.Node), r.Name); err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func (f *Filesystem) setxattrOnce(r *fuse.SetxattrRequest) error {
 		return err
 	}
 	if _, err := f.tree.Getxattr(uint64(r.Node), r.Name); err == nil {
-		if _, done := f.attempts.outcome(r); !done {
+		if _, done := f.outcome(r); !done {
 			return fmt.Errorf("setting attribute %q: %w", r.Name, unix.EEXIST)
 		}
 	}

@@ -326,10 +326,10 @@ func (c *crashing) crash(t *testing.T, kind storeKind, visit int, before, after 
 		w.tree.Settle(w.ids[label])
 	}
 	if c.made != "" {
-		_, _ = w.tree.LookupMade(RootID, c.made)
+		_, _ = w.tree.LookupMade(RootID, c.made, false)
 	}
 	if c.whited != "" {
-		if entry, err := w.tree.LookupMade(RootID, c.whited); err == nil {
+		if entry, err := w.tree.LookupMade(RootID, c.whited, false); err == nil {
 			w.tree.Forget(entry.ID, 1)
 		}
 	}

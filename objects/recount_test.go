@@ -101,7 +101,7 @@ func TestBooksOfWhatWasMadeUnrecorded(t *testing.T) {
 		m.begin(t)
 		m.wantHeld(t, ben, 0, 1)
 		for _, name := range []string{"file", "link", "file", "there"} {
-			_, err := m.tree.LookupMade(RootID, name)
+			_, err := m.tree.LookupMade(RootID, name, false)
 			wantNoError(t, "LookupMade", err)
 		}
 		m.wantSound(t)

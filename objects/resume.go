@@ -111,6 +111,9 @@ func (t *Tree) Settle(id uint64) {
 	crashpoint.Here("objects: a dead process's change of links is settled")
 }
 
+// Pin returns a descriptor (O_PATH), which belongs to the caller, that keeps a node's inode there until it is closed. ESTALE if it is gone.
+func (t *Tree) Pin(id uint64) (int, error) { return t.reach(id, unix.O_PATH) }
+
 // lose forgets a node whose inode is gone with its last name, if it can be known that it is.
 func (t *Tree) lose(id uint64) {
 	t.mu.Lock()
@@ -129,15 +132,15 @@ func (t *Tree) lose(id uint64) {
 }
 
 // LookupMade is Lookup for a name that a process has made which died: what it charged for is charged again. It must not be known to
-// anybody else yet.
-func (t *Tree) LookupMade(parent uint64, name string) (Entry, error) {
+// anybody else yet. late says that it was made after Resume.
+func (t *Tree) LookupMade(parent uint64, name string, late bool) (Entry, error) {
 	id, err := t.Peek(parent, name)
 	if err != nil {
 		return Entry{}, err
 	}
 	known := t.node(id) != nil
 	entry, err := t.Lookup(parent, name)
-	if err == nil && !known && !t.store.Persistent() { // else it was counted with the rest of the store
+	if err == nil && !known && (late || !t.store.Persistent()) { // else it was counted with the rest of the store
 		t.account.oblige(entry.Stat.Uid, Holding{Bytes: t.standingCharge(&entry.Stat), Objects: 1})
 	}
 	return entry, err
