@@ -100,18 +100,13 @@ func testTakenOver(t *testing.T, m *machine) {
 	s := newService(t, m, "taken", "size=64M")
 	s.start(t)
 	c := newClient(t, m, "user", s.directory)
-	for range 2 {
-		before := s.daemon(t)
-		must(t, unix.Kill(m.first, unix.SIGSTOP))
-		s.kill(t, before.Supervisor)
-		s.await(t, "there is another supervisor", func() bool { return s.daemon(t).Supervisor != before.Supervisor })
-		must(t, unix.Kill(m.first, unix.SIGCONT))
-		s.awaitNext(t, before)
-		c.requireWhole(t, "another supervisor has taken over")
-		s.requireProperty(t, "NRestarts", "0")
-		if status := m.run(t, "cat", fmt.Sprintf("/proc/%d/status", s.daemon(t).Supervisor)); !strings.Contains(status, "\nPPid:\t1\n") {
-			t.Errorf("systemd is told of the end of its children, which this is not:\n%s", status)
+	for rounds := 0; !s.takenOver(t, c); rounds++ {
+		if rounds == 10 {
+			t.Fatal("a successor of the supervisor never becomes the main process")
 		}
+	}
+	if status := m.run(t, "cat", fmt.Sprintf("/proc/%d/status", s.daemon(t).Supervisor)); !strings.Contains(status, "\nPPid:\t1\n") {
+		t.Errorf("systemd is told of the end of its children, which this is not:\n%s", status)
 	}
 	before := s.daemon(t)
 	s.control(t, "kill", "-s", "KILL")
@@ -122,6 +117,20 @@ func testTakenOver(t *testing.T, m *machine) {
 	s.awaitNext(t, before)
 	c.requireWhole(t, "systemctl restart")
 	c.end(t)
+}
+
+// takenOver kills the supervisor while systemd is held up, and says whether it has taken the successor for the main process then. It may still
+// have heard of the death first: the successor shows before it has told.
+func (s *service) takenOver(t *testing.T, c *client) bool {
+	t.Helper()
+	restarts, before := s.property(t, "NRestarts"), s.daemon(t)
+	must(t, unix.Kill(s.m.first, unix.SIGSTOP))
+	s.kill(t, before.Supervisor)
+	s.await(t, "there is another supervisor", func() bool { return s.daemon(t).Supervisor != before.Supervisor })
+	must(t, unix.Kill(s.m.first, unix.SIGCONT))
+	s.awaitNext(t, before)
+	c.requireWhole(t, "another supervisor has taken over")
+	return s.property(t, "NRestarts") == restarts
 }
 
 // A service that is stopped serves who uses its mount until they have gone.
