@@ -42,7 +42,7 @@ var (
 	chargedMetric  = describe("charged_bytes", "Bytes that count against the limit.")
 	residentMetric = describe("resident_bytes", "Bytes in memory of all regular files with a name.")
 	limitMetric    = describe("limit_bytes", "The limit of charged bytes; 0: none.")
-	countedAgo     = describe("counted_seconds_ago", "How long ago the objects, directories and semaphores, and their bytes in memory, were counted; 0: now.")
+	countAge       = describe("count_age_seconds", "How long ago the objects, directories and semaphores, and their bytes in memory, were counted; 0: now.")
 	inodesUsed     = describe("inodes", "Inodes in use.")
 	inodesLimit    = describe("limit_inodes", "The limit of inodes; 0: none.")
 	userCharged    = describe("user_charged_bytes", "Bytes that count against a user's limit.", "uid")
@@ -64,7 +64,7 @@ var (
 // Describe sends what there is to know of each metric.
 func (c mountCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, one := range []*prometheus.Desc{
-		infoMetric, uptimeMetric, objectsMetric, directories, semaphoreCount, chargedMetric, residentMetric, limitMetric, countedAgo, inodesUsed,
+		infoMetric, uptimeMetric, objectsMetric, directories, semaphoreCount, chargedMetric, residentMetric, limitMetric, countAge, inodesUsed,
 		inodesLimit, userCharged, userObjects, userLimit, userMost, handlesMetric, nodesMetric, waitersMetric, queuedMetric, refusedMetric, restartsMetric, eventReaders, eventsMetric,
 		eventsDropped, collectFailed,
 	} {
@@ -108,7 +108,7 @@ func (c mountCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(collectFailed, 0)
 	charged, limit := f.bytesUsed(&usage)
-	gauge(countedAgo, age.Seconds())
+	gauge(countAge, age.Seconds())
 	gauge(objectsMetric, float64(counted.Files))
 	gauge(directories, float64(counted.Directories))
 	gauge(semaphoreCount, float64(counted.Names))

@@ -42,7 +42,7 @@ func (f *Filesystem) statsText(asker) ([]byte, error) {
 	line("bytes-charged", charged)
 	line("bytes-resident", counted.Resident)
 	line("bytes-limit", limit)
-	line("counted-seconds-ago", fmt.Sprintf("%.3f", age.Seconds()))
+	line("count-age-seconds", fmt.Sprintf("%.3f", age.Seconds()))
 	line("inodes-used", usage.Files-usage.Ffree)
 	line("inodes-limit", usage.Files)
 	line("handles", f.handles.count())

@@ -92,9 +92,9 @@ func (f mountFigures) forPeople(pair keyValue) keyValue {
 		if bytes, err := strconv.ParseInt(pair.value, 10, 64); err == nil {
 			pair.value = humanSize(bytes)
 		}
-	case pair.key == "uptime-seconds":
+	case strings.HasSuffix(pair.key, "-seconds"):
 		if seconds, err := strconv.ParseFloat(pair.value, 64); err == nil {
-			pair = keyValue{"uptime", humanAge(seconds)}
+			pair = keyValue{strings.TrimSuffix(pair.key, "-seconds"), humanAge(seconds)}
 		}
 	}
 	return pair

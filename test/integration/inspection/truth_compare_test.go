@@ -265,7 +265,7 @@ func (r *truth) statsOfNow(t *testing.T) map[string][]string {
 	t.Helper()
 	for began := time.Now(); ; _, _ = unix.Poll(nil, 5) {
 		is := values(t, text(t, r.mount, "stats"))
-		ago, err := strconv.ParseFloat(is["counted-seconds-ago"][0], 64)
+		ago, err := strconv.ParseFloat(is["count-age-seconds"][0], 64)
 		must(t, err)
 		if ago > 0 && !r.stored(t) {
 			t.Errorf("stats: objects in memory were counted %v seconds ago", ago)
