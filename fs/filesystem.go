@@ -9,6 +9,7 @@ import (
 
 	"shmfs/fs/journal"
 	"shmfs/fs/meter"
+	"shmfs/fs/pulse"
 	"shmfs/mmapcore"
 	"shmfs/objects"
 	"shmfs/semfs"
@@ -64,7 +65,7 @@ type Filesystem struct {
 	handingOver atomic.Bool          // no request is served any more
 	kernelKnows func(id uint64) bool // askKernel; immutable but for tests
 
-	pulse   pulse
+	pulse   pulse.Pulse
 	idle    atomic.Int32   // goroutines that wait for a request
 	readers sync.WaitGroup // goroutines that read requests
 	broken  atomic.Pointer[error]
@@ -145,7 +146,7 @@ func newFilesystem(tree *objects.Tree, state *state, found facts, log hclog.Logg
 	f.orphans.init()
 	f.limits.init()
 	f.setLimits(&found.Options)
-	f.sleepers = semfs.NewSleepers(mostSleepers, f.limits.semaphores, f.pulse.beat)
+	f.sleepers = semfs.NewSleepers(mostSleepers, f.limits.semaphores, f.pulse.Beat)
 	return f
 }
 

@@ -52,12 +52,12 @@ func (f *Filesystem) read() {
 		if f.handingOver.Load() {
 			select {} // it comes again, to the next process
 		}
-		f.pulse.beat()
+		f.pulse.Beat()
 		if f.idle.Add(-1) == 0 {
 			f.spawnReader()
 		}
 		f.serve(request)
-		f.pulse.beat() // serving may have been waiting
+		f.pulse.Beat() // serving may have been waiting
 		if !f.waitAgain() {
 			return
 		}

@@ -113,14 +113,14 @@ func (f *Filesystem) serveTurns(one turn) {
 			return
 		}
 		one = next
-		f.pulse.beat()
+		f.pulse.Beat()
 		runtime.Gosched() // to whoever has read another user's request
 	}
 }
 
 // spawnTurns has another goroutine do so.
 func (f *Filesystem) spawnTurns(one turn) {
-	f.pulse.beat()
+	f.pulse.Beat()
 	f.readers.Go(func() { f.serveTurns(one) })
 }
 

@@ -134,6 +134,7 @@ func (c *child) receive(over overseer) {
 	defer close(c.received)
 	for {
 		m, err := c.link.Receive()
+		ownPulse.Beat()
 		if err != nil && !c.goOn(err, over) {
 			return
 		}

@@ -66,6 +66,8 @@ func awaitLastStep(pid, process, sentinel int) {
 // awaitReadable waits for a descriptor of a process or thread to tell of its end, for at most the time given, or without limit if that is
 // negative.
 func awaitReadable(descriptor int, limit time.Duration) bool {
+	ownPulse.Beat()
+	defer ownPulse.Beat()
 	deadline := time.Now().Add(limit)
 	for {
 		wait := -1

@@ -8,10 +8,16 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
+
+	"shmfs/fs/pulse"
 )
+
+// ownPulse has a timer pending while a process of a mount does something, which the Go runtime may need. Whoever was waiting beats it.
+var ownPulse pulse.Pulse
 
 // prepareProcess gives a process of the mount what serving needs and takes from it what it would hold on to.
 func prepareProcess(log hclog.Logger) {
+	ownPulse.Beat()
 	unix.Umask(0) // the kernel has applied each caller's own
 	if err := os.Chdir("/"); err != nil {
 		log.Warn("leaving the working directory failed", "error", err)

@@ -6,6 +6,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The table of open files has room before it is needed, and no limit is too low for it.
@@ -44,4 +47,20 @@ func descriptorRoom(t *testing.T) (room int) {
 	}
 	t.Fatalf("no FDSize in %s", status)
 	return 0
+}
+
+// Whoever waits for a death has a timer, which the runtime may need.
+func TestWaitingForADeathBeats(t *testing.T) {
+	before := ownPulse.Beats()
+	own, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(own)
+	if awaitReadable(own, time.Millisecond) {
+		t.Fatal("this process is said to have ended")
+	}
+	if beats := ownPulse.Beats() - before; beats < 2 || !ownPulse.Pending() {
+		t.Errorf("%d beats, a timer is pending: %v; want one before and one after the wait, and a timer", beats, ownPulse.Pending())
+	}
 }

@@ -134,6 +134,7 @@ func (s *supervisor) run() error {
 		case received := <-s.signals:
 			s.signalled(received)
 		}
+		ownPulse.Beat()
 	}
 	return s.result
 }

@@ -117,6 +117,7 @@ func (w *worker) await() (estate, error) {
 	var holder keep.Holder
 	for {
 		m, err := w.link.Receive()
+		ownPulse.Beat()
 		if err != nil {
 			return estate{}, fmt.Errorf("%w: %w", errDismissed, err)
 		}

@@ -85,6 +85,7 @@ func (w *worker) listen() <-chan heard {
 	go func() {
 		for {
 			m, err := link.Receive()
+			ownPulse.Beat()
 			select {
 			case told <- heard{m, err}:
 			case <-w.over:

@@ -17,10 +17,10 @@ import (
 
 // allowed says which of our packages, and which of the libraries with a side to take, each package may import.
 var allowed = map[string][]string{
-	"shmfs/cmd/shmfs": {"shmfs/cmd/shmfs/top", "shmfs/fs", "shmfs/fs/keep", "shmfs/fs/rights", "shmfs/fs/table",
+	"shmfs/cmd/shmfs": {"shmfs/cmd/shmfs/top", "shmfs/fs", "shmfs/fs/keep", "shmfs/fs/pulse", "shmfs/fs/rights", "shmfs/fs/table",
 		"shmfs/mmapcore/crashpoint"},
 	"shmfs/cmd/shmfs/top": {"shmfs/fs/table"},
-	"shmfs/fs": {"shmfs/fs/caller", "shmfs/fs/greed", "shmfs/fs/journal", "shmfs/fs/mappers", "shmfs/fs/meter", "shmfs/fs/rights",
+	"shmfs/fs": {"shmfs/fs/caller", "shmfs/fs/greed", "shmfs/fs/journal", "shmfs/fs/mappers", "shmfs/fs/meter", "shmfs/fs/pulse", "shmfs/fs/rights",
 		"shmfs/fs/table", "shmfs/objects", "shmfs/semfs", "shmfs/mmapcore", "shmfs/mmapcore/crashpoint", "shmfs/mmapcore/record", "bazil.org/fuse"},
 	"shmfs/fs/caller":  {},
 	"shmfs/fs/greed":   {},
@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"shmfs/fs/mappers": {},
 	"shmfs/fs/keep":    {},
 	"shmfs/fs/meter":   {},
+	"shmfs/fs/pulse":   {},
 	"shmfs/fs/rights":  {},
 	"shmfs/fs/table":   {},
 	"shmfs/objects":    {"shmfs/mmapcore", "shmfs/mmapcore/crashpoint", "shmfs/mmapcore/record"},
