@@ -27,7 +27,7 @@ func TestRequestsBeat(t *testing.T) {
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
-	if beats := kernel.f.pulse.Beats(); beats != 2 {
-		t.Errorf("%d beats for one request, want one when it comes and one when it is done with", beats)
+	if beats := kernel.f.pulse.Beats(); beats != 4 {
+		t.Errorf("%d beats for one request, want one when it comes, one when it is done with, and one for each of two readers at the end", beats)
 	}
 }

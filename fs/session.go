@@ -42,6 +42,7 @@ func (f *Filesystem) spawnReader() {
 func (f *Filesystem) read() {
 	for {
 		request, err := f.next()
+		f.pulse.Beat()
 		if err != nil {
 			if f.goOn(err) {
 				continue
@@ -52,7 +53,6 @@ func (f *Filesystem) read() {
 		if f.handingOver.Load() {
 			select {} // it comes again, to the next process
 		}
-		f.pulse.Beat()
 		if f.idle.Add(-1) == 0 {
 			f.spawnReader()
 		}

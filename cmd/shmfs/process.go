@@ -1,7 +1,9 @@
 package main
 
 import (
+	"math"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,9 +29,6 @@ func prepareProcess(log hclog.Logger) {
 		log.Warn("raising the limit of open files failed", "limit", limit, "error", err)
 	}
 	log.Debug("limit of open files", "limit", limit)
-	if err := growDescriptorTable(limit); err != nil {
-		log.Debug("growing the table of open files failed", "error", err)
-	}
 }
 
 // raiseDescriptorLimit lets the process open as many files as the kernel allows it: every open object takes one. A limit
@@ -68,17 +67,35 @@ func descriptorCeiling() uint64 {
 	return most
 }
 
-// grownTable is how many descriptors a process has room for from the start: 8 bytes each of the kernel's memory.
-const grownTable = 1 << 14
+const (
+	// grownTable is for how many descriptors a process that is to serve has room from the start: 8 bytes each of the kernel's memory, twice.
+	grownTable = 1 << 13
 
-// growDescriptorTable makes room for grownTable descriptors, or as many as the limit allows. The kernel makes the table of a process with
-// several threads larger by waiting until no processor looks at the old one (expand_fdtable and synchronize_rcu, fs/file.c), several
-// milliseconds, in whichever call needs the next descriptor. So without this, a worker that takes a mount over does so in the middle of that.
-func growDescriptorTable(limit uint64) error {
-	last := min(limit, grownTable) - 1
-	highest, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, int(last))
-	if err != nil {
+	// firstSpare is below the descriptor that makes room, and above all others that such a process begins with.
+	firstSpare = 256
+)
+
+// growTable has a command started with room for many descriptors. The kernel makes the table of a process with several threads larger by
+// waiting until no processor looks at the old one (expand_fdtable and synchronize_rcu, fs/file.c): milliseconds, on a busy machine even half a minute, beyond
+// kill, in whichever call needs the next descriptor. So without this, a worker that takes a mount over does so in the middle of that. The process that is about
+// to execute the command has one thread, and waits for nothing. It is called when the command has all its files; closeSpare follows
+// in the process.
+func growTable(command *exec.Cmd) error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
-	return unix.Close(highest)
+	const standard, margin = 3, 64 // descriptors before ExtraFiles; those above the highest that the start takes for a moment
+	last := int(min(limit.Cur, grownTable+margin)) - margin - standard
+	if last < firstSpare || len(command.ExtraFiles) >= firstSpare-standard {
+		return nil
+	}
+	for len(command.ExtraFiles) < last {
+		command.ExtraFiles = append(command.ExtraFiles, nil)
+	}
+	command.ExtraFiles = append(command.ExtraFiles, command.ExtraFiles[0])
+	return nil
 }
+
+// closeSpare closes the descriptor that growTable has left. The room stays.
+func closeSpare() error { return unix.CloseRange(firstSpare, math.MaxUint32, 0) }

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,42 +11,53 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The table of open files has room before it is needed, and no limit is too low for it.
-func TestDescriptorTableGrows(t *testing.T) {
-	const variable = "SHMFS_TEST_DESCRIPTOR_TABLE"
-	if os.Getenv(variable) == "" { // in a process of its own: a table gets no smaller
-		command := exec.Command(os.Args[0], "-test.run=^TestDescriptorTableGrows$", "-test.count=1")
-		command.Env = append(os.Environ(), variable+"=1")
-		if output, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, output)
-		}
-		return
-	}
-	before := descriptorRoom(t)
-	for _, wanted := range []int{before + 1, grownTable} { // the kernel doubles it
-		if err := growDescriptorTable(uint64(wanted)); err != nil {
+// A process that is to serve begins with room for many descriptors, and with none open that it does not need.
+func TestServingProcessesHaveRoom(t *testing.T) {
+	const variable = "SHMFS_TEST_ROOM"
+	if os.Getenv(variable) != "" {
+		if err := closeSpare(); err != nil {
 			t.Fatal(err)
 		}
-		if room := descriptorRoom(t); room < wanted || before >= grownTable {
-			t.Errorf("there is room for %d descriptors, want %d; at first for %d", room, wanted, before)
+		status, err := os.ReadFile("/proc/self/status")
+		if err != nil {
+			t.Fatal(err)
 		}
+		open, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, descriptor := range open {
+			if number, err := strconv.Atoi(descriptor.Name()); err != nil || number >= firstSpare {
+				t.Errorf("descriptor %s is open", descriptor.Name())
+			}
+		}
+		t.Logf("%s", status)
+		return
 	}
-}
-
-// descriptorRoom is how many descriptors fit into this process's table.
-func descriptorRoom(t *testing.T) (room int) {
-	t.Helper()
-	status, err := os.ReadFile("/proc/self/status")
+	given, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(status)) {
-		if n, _ := fmt.Sscanf(line, "FDSize:\t%d", &room); n == 1 {
-			return room
+	defer given.Close()
+	command := exec.Command(os.Args[0], "-test.run=^TestServingProcessesHaveRoom$", "-test.v")
+	command.Env = append(os.Environ(), variable+"=1")
+	command.ExtraFiles = []*os.File{given}
+	if err := growTable(command); err != nil {
+		t.Fatal(err)
+	}
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	room := 0
+	for line := range strings.Lines(string(output)) {
+		if field, found := strings.CutPrefix(strings.TrimSpace(line), "FDSize:"); found {
+			room, _ = strconv.Atoi(strings.TrimSpace(field))
 		}
 	}
-	t.Fatalf("no FDSize in %s", status)
-	return 0
+	if room < grownTable {
+		t.Errorf("there is room for %d descriptors, want %d:\n%s", room, grownTable, output)
+	}
 }
 
 // Whoever waits for a death has a timer, which the runtime may need.

@@ -37,6 +37,7 @@ func ShmfsAt(t testing.TB, mountpoint, options string) string {
 		output, err := unmount(binary, mountpoint)
 		if err != nil {
 			t.Errorf("shmfs umount: %v\n%s", err, output)
+			Hang(t)
 			_ = unix.Unmount(mountpoint, unix.MNT_DETACH)
 		}
 		if t.Failed() {
