@@ -53,9 +53,6 @@ func startChild(from *program, settings *logSettings, mountpoint string, over ov
 	command.ExtraFiles = []*os.File{theirs}
 	settings.bequeath(command)
 	command.Args = append(command.Args, "--", mountpoint)
-	if err := growTable(command); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting a worker: %w", err), link.Close())
-	}
 	if err := startServing(command); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting a worker: %w", err), link.Close())
 	}

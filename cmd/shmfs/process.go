@@ -1,9 +1,7 @@
 package main
 
 import (
-	"math"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -66,36 +64,3 @@ func descriptorCeiling() uint64 {
 	}
 	return most
 }
-
-const (
-	// grownTable is for how many descriptors a process that is to serve has room from the start: 8 bytes each of the kernel's memory, twice.
-	grownTable = 1 << 13
-
-	// firstSpare is below the descriptor that makes room, and above all others that such a process begins with.
-	firstSpare = 256
-)
-
-// growTable has a command started with room for many descriptors. The kernel makes the table of a process with several threads larger by
-// waiting until no processor looks at the old one (expand_fdtable and synchronize_rcu, fs/file.c): milliseconds, on a busy machine even half a minute, beyond
-// kill, in whichever call needs the next descriptor. So without this, a worker that takes a mount over does so in the middle of that. The process that is about
-// to execute the command has one thread, and waits for nothing. It is called when the command has all its files; closeSpare follows
-// in the process.
-func growTable(command *exec.Cmd) error {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return err
-	}
-	const standard, margin = 3, 64 // descriptors before ExtraFiles; those above the highest that the start takes for a moment
-	last := int(min(limit.Cur, grownTable+margin)) - margin - standard
-	if last < firstSpare || len(command.ExtraFiles) >= firstSpare-standard {
-		return nil
-	}
-	for len(command.ExtraFiles) < last {
-		command.ExtraFiles = append(command.ExtraFiles, nil)
-	}
-	command.ExtraFiles = append(command.ExtraFiles, command.ExtraFiles[0])
-	return nil
-}
-
-// closeSpare closes the descriptor that growTable has left. The room stays.
-func closeSpare() error { return unix.CloseRange(firstSpare, math.MaxUint32, 0) }

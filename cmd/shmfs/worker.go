@@ -78,9 +78,6 @@ func (w *worker) run() error {
 	if w.log, err = w.settings.open("worker"); err != nil {
 		return err
 	}
-	if err := closeSpare(); err != nil {
-		w.log.Warn("a spare descriptor stays open", "error", err)
-	}
 	prepareProcess(w.log)
 	dropRights(w.log)
 	w.sentinel, w.baton = newSentinel(), -1
