@@ -16,8 +16,9 @@ type program struct {
 	file *os.File // opened with O_PATH
 }
 
-// programDescriptor is the least number of a program's descriptor, beyond those that a process is started with.
-const programDescriptor = 64
+// programDescriptor is the least number of a program's descriptor: beyond those that a process is started with, and below 64, for which the
+// kernel would make the table of descriptors larger and wait for every processor (docs/decisions/0021).
+const programDescriptor = 32
 
 // ownProgram is the program that this process runs.
 func ownProgram() (*program, error) { return openProgram("/proc/self/exe") }
