@@ -112,6 +112,27 @@ func TestStandbysThatDieAtOnce(t *testing.T) {
 	}
 }
 
+// The next standby leaves the processors to whoever has waited for the worker, for a while. A worker that dies within it is replaced at once.
+func TestStandbyIsStartedLater(t *testing.T) {
+	st := newStage(t)
+	st.serve(false)
+	st.began(st.worker)
+	st.move(standbyDelay - 1)
+	if st.standby != nil {
+		t.Error("a standby is started while clients are just being served again")
+	}
+	before := st.worker
+	st.die(before)
+	if st.worker == nil || st.worker == before {
+		t.Fatalf("no other worker is started at once: %v", st.worker)
+	}
+	st.began(st.worker)
+	st.move(standbyDelay)
+	if st.standby == nil {
+		t.Error("nobody stands by")
+	}
+}
+
 // A mount that no worker ever serves is given up, while somebody waits for it.
 func TestNewMountWhoseWorkersDie(t *testing.T) {
 	st := newStage(t)
