@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"shmfs/fs/table"
 	"shmfs/test/integration/rig"
 
 	"golang.org/x/sys/unix"
@@ -43,16 +42,9 @@ func (m *mounted) figure(user int, column string) int {
 	m.t.Helper()
 	text, err := os.ReadFile(m.path + "/.shmfs/users")
 	must(m.t, err)
-	parsed, err := table.Parse(text)
-	must(m.t, err)
-	for _, fields := range parsed.Rows {
-		if fields[0] != strconv.Itoa(user) {
-			continue
-		}
-		for i, name := range parsed.Header {
-			if name == column {
-				return number(fields[i])
-			}
+	for _, row := range rig.Rows(m.t, string(text)) {
+		if row["UID"] == strconv.Itoa(user) {
+			return number(row[column])
 		}
 	}
 	return 0

@@ -94,21 +94,21 @@ func checkNames(t *testing.T, mount string, names []string) {
 		}
 	}
 	slices.Sort(want)
-	if got := column(rows(t, text(t, mount, "objects")), "NAME"); !slices.Equal(got, want) {
+	if got := column(rig.Rows(t, text(t, mount, "objects")), "NAME"); !slices.Equal(got, want) {
 		t.Errorf("objects has other names, or another order: %q, want %q", got, want)
 	}
 	slices.Sort(semaphores)
-	if got := column(rows(t, text(t, mount, "semaphores")), "NAME"); !slices.Equal(got, semaphores) {
+	if got := column(rig.Rows(t, text(t, mount, "semaphores")), "NAME"); !slices.Equal(got, semaphores) {
 		t.Errorf("semaphores has other names, or another order: %q, want %q", got, semaphores)
 	}
-	opened := column(rows(t, text(t, mount, "handles")), "OBJECT")
+	opened := column(rig.Rows(t, text(t, mount, "handles")), "OBJECT")
 	for _, name := range names {
 		if !slices.Contains(opened, name) {
 			t.Errorf("handles lacks %q", name)
 		}
 	}
 	for _, table := range []string{"handles", "maps"} {
-		commands := column(rows(t, text(t, mount, table)), "COMMAND")
+		commands := column(rig.Rows(t, text(t, mount, table)), "COMMAND")
 		for _, command := range nasty {
 			if !slices.Contains(commands, command) {
 				t.Errorf("%s lacks the command %q: %q", table, command, slices.Compact(commands))

@@ -12,7 +12,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"shmfs/fs/table"
 	"shmfs/test/integration/rig"
 
 	"golang.org/x/sys/unix"
@@ -89,25 +88,7 @@ func as(user uint32, command *exec.Cmd) *exec.Cmd {
 }
 
 // row is a line of a table, by column.
-type row map[string]string
-
-// rows reads a table.
-func rows(t testing.TB, content string) []row {
-	t.Helper()
-	parsed, err := table.Parse([]byte(content))
-	if err != nil {
-		t.Fatalf("%v in:\n%.4000s", err, content)
-	}
-	var found []row
-	for _, fields := range parsed.Rows {
-		one := row{}
-		for i, name := range parsed.Header {
-			one[name] = fields[i]
-		}
-		found = append(found, one)
-	}
-	return found
-}
+type row = map[string]string
 
 // values reads "key: value" lines; a key that comes several times has several values.
 func values(t testing.TB, content string) map[string][]string {

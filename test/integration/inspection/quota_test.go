@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"shmfs/test/integration/rig"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -33,7 +35,7 @@ func (r *truth) compareQuota(t *testing.T) {
 	var said []string
 	for timeout := timeIn(patience); !timeout(); _, _ = unix.Poll(nil, 5) {
 		said = nil
-		for _, one := range rows(t, text(t, r.mount, "quota")) {
+		for _, one := range rig.Rows(t, text(t, r.mount, "quota")) {
 			said = append(said, fmt.Sprintf("%s %s %s", one["UID"], one["BYTES"], one["OBJECTS"]))
 		}
 		slices.Sort(said)

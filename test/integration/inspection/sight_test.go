@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"shmfs/test/integration/rig"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -78,7 +80,7 @@ func TestWhoSeesWhat(t *testing.T) {
 			for _, table := range []string{"handles", "maps"} {
 				s.requireAsProc(t, user, table)
 			}
-			names := column(rows(t, textFor(t, user, mount, "objects")), "NAME")
+			names := column(rig.Rows(t, textFor(t, user, mount, "objects")), "NAME")
 			if secret := slices.Contains(names, "private/secret"); secret != (user != ben) || !slices.Contains(names, "private") {
 				t.Errorf("user %d sees %q", user, names)
 			}
@@ -96,7 +98,7 @@ func TestWhoSeesWhat(t *testing.T) {
 func (s *scene) requireAsProc(t *testing.T, user uint32, table string) {
 	t.Helper()
 	content := textFor(t, user, s.mount, table)
-	pids := column(rows(t, content), "PID")
+	pids := column(rig.Rows(t, content), "PID")
 	for _, pid := range []int{s.ofAnn, s.ofBen, s.ofRoot} {
 		may := as(user, exec.Command("cat", fmt.Sprintf("/proc/%d/maps", pid))).Run() == nil
 		if seen := slices.Contains(pids, itoa(pid)); seen != may {

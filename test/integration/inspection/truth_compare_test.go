@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"shmfs/test/integration/rig"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +38,7 @@ func (r *truth) opensSaid(inode uint64, said string) string {
 
 func (r *truth) compareObjects(t *testing.T) {
 	t.Helper()
-	got := rows(t, text(t, r.mount, "objects"))
+	got := rig.Rows(t, text(t, r.mount, "objects"))
 	want := slices.Sorted(maps.Keys(r.named))
 	if names := column(got, "NAME"); !slices.Equal(names, want) {
 		t.Errorf("objects has %q, want %q", names, want)
@@ -66,7 +68,7 @@ func (r *truth) resident(t *testing.T, stat *unix.Stat_t, said string) int64 {
 
 func (r *truth) compareSemaphores(t *testing.T) {
 	t.Helper()
-	got := rows(t, text(t, r.mount, "semaphores"))
+	got := rig.Rows(t, text(t, r.mount, "semaphores"))
 	var want []string
 	for path, stat := range r.named {
 		if kindOf(path, &stat) == "semaphore" {
@@ -124,7 +126,7 @@ func words(flags int64, directory bool) string {
 
 func (r *truth) compareHandles(t *testing.T) {
 	t.Helper()
-	got := rows(t, text(t, r.mount, "handles"))
+	got := rig.Rows(t, text(t, r.mount, "handles"))
 	var said, want []string
 	for _, one := range got {
 		said = append(said, fmt.Sprint(r.inodeOf(one["OBJECT"]), " ", one["PID"], " ", one["FLAGS"]))
@@ -170,7 +172,7 @@ func (r *truth) inodeOf(object string) uint64 {
 
 func (r *truth) compareMaps(t *testing.T) {
 	t.Helper()
-	got := rows(t, text(t, r.mount, "maps"))
+	got := rig.Rows(t, text(t, r.mount, "maps"))
 	byPlace := func(pid, addresses string) string { return pid + " " + addresses }
 	said := map[string]row{}
 	for _, one := range got {
@@ -242,7 +244,7 @@ func (r *truth) compareUsers(t *testing.T) {
 	for _, stat := range nameless {
 		count(stat, 0)
 	}
-	got := rows(t, text(t, r.mount, "users"))
+	got := rig.Rows(t, text(t, r.mount, "users"))
 	if len(got) != len(want) {
 		t.Errorf("users has %d users, want %d", len(got), len(want))
 	}
@@ -323,7 +325,7 @@ func (r *truth) compareStats(t *testing.T) {
 			t.Errorf("statfs counts %d bytes as used, and %d are charged", used, charged)
 		}
 	}
-	want["handles"] = itoa(len(rows(t, text(t, r.mount, "handles")))) // compared by itself
+	want["handles"] = itoa(len(rig.Rows(t, text(t, r.mount, "handles")))) // compared by itself
 	for key, value := range want {
 		if got := is[key]; len(got) != 1 || got[0] != value {
 			t.Errorf("stats: %s is %q, want %q", key, got, value)

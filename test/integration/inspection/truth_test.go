@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"shmfs/test/integration/rig"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -78,7 +80,7 @@ func TestTruth(t *testing.T) {
 func released(t *testing.T, mount string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; _, _ = unix.Poll(nil, 5) {
-		left := rows(t, text(t, mount, "handles"))
+		left := rig.Rows(t, text(t, mount, "handles"))
 		if len(left) == 0 {
 			return
 		}
@@ -93,7 +95,7 @@ func released(t *testing.T, mount string) {
 func (r *truth) settle(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; _, _ = unix.Poll(nil, 5) {
-		extra := r.unexplained(rows(t, text(t, r.mount, "handles")))
+		extra := r.unexplained(rig.Rows(t, text(t, r.mount, "handles")))
 		if len(extra) == 0 {
 			return
 		}

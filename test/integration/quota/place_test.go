@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"shmfs/fs/table"
 	"shmfs/test/integration/rig"
 
 	"golang.org/x/sys/unix"
@@ -87,25 +86,12 @@ func text(t testing.TB, mount, name string) string {
 }
 
 // row is a line of a table, by column.
-type row map[string]string
+type row = map[string]string
 
 // rows reads a table of the mount's own directory.
 func rows(t testing.TB, mount, name string) []row {
 	t.Helper()
-	content := text(t, mount, name)
-	parsed, err := table.Parse([]byte(content))
-	if err != nil {
-		t.Fatalf("%v in:\n%.4000s", err, content)
-	}
-	var found []row
-	for _, fields := range parsed.Rows {
-		one := row{}
-		for i, column := range parsed.Header {
-			one[column] = fields[i]
-		}
-		found = append(found, one)
-	}
-	return found
+	return rig.Rows(t, text(t, mount, name))
 }
 
 // holds is what a user holds, as bytes and objects; without bytes under commit=lazy.
