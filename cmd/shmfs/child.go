@@ -53,6 +53,7 @@ func startChild(from *program, settings *logSettings, mountpoint string, over ov
 	command.ExtraFiles = []*os.File{theirs}
 	settings.bequeath(command)
 	command.Args = append(command.Args, "--", mountpoint)
+	from.makeRoom(command)
 	if err := startServing(command); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting a worker: %w", err), link.Close())
 	}

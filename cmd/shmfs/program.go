@@ -44,6 +44,31 @@ func (p *program) command(arguments ...string) *exec.Cmd {
 	}
 }
 
+// startedDescriptor is the program's descriptor in a process that has room for descriptors from the start, and the last for which there is.
+const startedDescriptor = 1000
+
+// startedSpare is how many descriptors beyond it os/exec may need on the way.
+const startedSpare = 20
+
+// makeRoom has a command of the program started with a table of descriptors that has room for many, and executed by the last of them. It
+// must come after everything else that gives the command files.
+//
+// Before the kernel makes the table of a process with threads larger it waits for every processor, beyond kill (docs/decisions/0021). Here
+// it is one thread that is about to execute the program. The table stays as large. A process that may not have that many does without.
+func (p *program) makeRoom(command *exec.Cmd) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur <= startedDescriptor+startedSpare {
+		return
+	}
+	nothing := make([]*os.File, startedDescriptor-linkDescriptor-len(command.ExtraFiles))
+	command.ExtraFiles = append(append(command.ExtraFiles, nothing...), p.file)
+	command.Path = fmt.Sprintf("/proc/self/fd/%d", startedDescriptor)
+}
+
+// closeStarted closes the descriptor by which this process was executed, if it was started with room. Before it is called nothing may have
+// been opened that the process needs and that could have got that number.
+func closeStarted() { _ = unix.Close(startedDescriptor) }
+
 func (p *program) close() { _ = p.file.Close() }
 
 // programPath is where the program that runs is found, and will be when another version is put in its place: the path that it was

@@ -67,6 +67,7 @@ type worker struct {
 var errDismissed = errors.New("dismissed")
 
 func (w *worker) run() error {
+	closeStarted()
 	nameProcess()
 	// What is sent to all processes of a terminal or a service means the mount, and the supervisor.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2)
