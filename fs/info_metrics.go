@@ -58,6 +58,7 @@ var (
 	eventReaders   = describe("event_readers", "Open streams of events.")
 	eventsMetric   = describe("events_total", "Events so far.")
 	eventsDropped  = describe("events_dropped_total", "Events that readers were told that they missed.")
+	recordRows     = describe("record_rows", "Rows of a table of the record, which outlives the process.", "table")
 	collectFailed  = describe("collect_errors", "Whether the figures of the objects could not be had.")
 )
 
@@ -66,7 +67,7 @@ func (c mountCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, one := range []*prometheus.Desc{
 		infoMetric, uptimeMetric, objectsMetric, directories, semaphoreCount, chargedMetric, residentMetric, limitMetric, countAge, inodesUsed,
 		inodesLimit, userCharged, userObjects, userLimit, userMost, handlesMetric, nodesMetric, waitersMetric, queuedMetric, refusedMetric, restartsMetric, eventReaders, eventsMetric,
-		eventsDropped, collectFailed,
+		eventsDropped, recordRows, collectFailed,
 	} {
 		to <- one
 	}
@@ -93,6 +94,9 @@ func (c mountCollector) Collect(to chan<- prometheus.Metric) {
 	counter(restartsMetric, f.supervisor.Restarts())
 	counter(eventsMetric, f.journal.Published())
 	counter(eventsDropped, f.journal.Dropped())
+	for table, rows := range f.state.memory.Rows() {
+		gauge(recordRows, float64(rows), table)
+	}
 	for _, user := range f.tree.Users() {
 		uid := strconv.FormatUint(uint64(user.UID), 10)
 		gauge(userCharged, float64(user.Held.Bytes), uid)

@@ -95,6 +95,11 @@ func (m *memoryModel) check(t *rapid.T, want state) {
 	if found := stateOf(t, m.memory); !found.equal(want) {
 		t.Fatalf("%v is not %v", found, want)
 	}
+	for name, rows := range m.memory.Rows() {
+		if rows != len(want.rows[name]) {
+			t.Fatalf("%d rows of the table %s are used, want %d", rows, name, len(want.rows[name]))
+		}
+	}
 }
 
 func (s state) clone() state {

@@ -35,6 +35,7 @@ type Table struct {
 	free   []uint32   // state words of free rows, but those from fresh on
 	fresh  uint64     // the state word of the next row that was never used
 	end    uint64     // behind the last such row
+	used   int        // rows that are neither free nor fresh
 }
 
 // Table opens the table of that name, or makes it, with rows of so many words, 1 to 255. The name has 1 to 64 bytes.
@@ -101,6 +102,20 @@ func (t *Table) Each(yield func(row Row, values []uint64) bool) {
 	}
 }
 
+// Rows returns how many rows of each table are used, by the tables' names. Those that are about to be added count, and those that are being
+// removed.
+func (m *Memory) Rows() map[string]int {
+	m.naming.Lock()
+	defer m.naming.Unlock()
+	rows := make(map[string]int, len(m.tables))
+	for name, table := range m.tables {
+		table.mu.Lock()
+		rows[name] = table.used
+		table.mu.Unlock()
+	}
+	return rows
+}
+
 // stride is how far rows are apart.
 func (t *Table) stride() uint64 { return uint64(t.width) + 1 }
 
@@ -133,6 +148,7 @@ func (t *Table) allocate() (uint64, error) {
 	if last := len(t.free) - 1; last >= 0 {
 		address := t.free[last]
 		t.free = t.free[:last]
+		t.used++
 		return uint64(address), nil
 	}
 	if t.fresh == t.end {
@@ -142,6 +158,7 @@ func (t *Table) allocate() (uint64, error) {
 	}
 	address := t.fresh
 	t.fresh += t.stride()
+	t.used++
 	return address, nil
 }
 
@@ -150,6 +167,7 @@ func (t *Table) release(row Row) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.free = append(t.free, uint32(t.memory.address(row.state)))
+	t.used--
 }
 
 // grow adds a chunk, when there is no fresh row left. It is called with mu held, or before anyone else has the table.
@@ -177,6 +195,7 @@ func (t *Table) scan() error {
 			case stateUsed:
 				t.forget(t.fresh, address)
 				t.fresh = address + t.stride()
+				t.used++
 			default:
 				return mangled("the state of the row at %d is %#x", address, state)
 			}
