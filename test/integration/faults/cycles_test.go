@@ -27,7 +27,7 @@ func TestNothingStaysOfCycles(t *testing.T) {
 			before, err := d.stats()
 			must(t, err)
 			runCyclers(t, d, min(cycles, 500)) // what is made once and kept
-			start := d.weigh(t)
+			start := d.weighCycled(t)
 			runCyclers(t, d, cycles)
 			within(t, idle, "the daemon is as before", func() (bool, string) {
 				end := d.weigh(t)
@@ -59,6 +59,19 @@ func runCyclers(t *testing.T, d *daemon, cycles int) {
 	}
 }
 
+// weighCycled is what the daemon takes when the last of what the cyclers removed is gone: the kernel lets go of it after they have ended.
+func (d *daemon) weighCycled(t testing.TB) (w weight) {
+	t.Helper()
+	objects := strconv.Itoa(clients * (cycledNames - 1)) // each removes its last
+	nodes := strconv.Itoa(clients*(cycledNames-1) + 1)   // and the root
+	within(t, patience, "what was removed is gone", func() (bool, string) {
+		w = d.weigh(t)
+		gone := w.figures["objects"] == objects && w.figures["nodes"] == nodes && w.figures["inodes-used"] == nodes && w.figures["handles"] == "0"
+		return gone, fmt.Sprintf("%+v", w)
+	})
+	return w
+}
+
 // weight is what a daemon takes.
 type weight struct {
 	descriptors int // of all its processes
@@ -67,32 +80,48 @@ type weight struct {
 	figures     map[string]string
 }
 
-// metric is a figure out of .shmfs/metrics that has no labels.
-func (d *daemon) metric(t testing.TB, name string) float64 {
+// metrics are the figures out of .shmfs/metrics, by their names and labels.
+func (d *daemon) metrics(t testing.TB) map[string]string {
 	t.Helper()
 	text, err := readFile(filepath.Join(d.place, ".shmfs", "metrics"))
 	must(t, err)
+	figures := map[string]string{}
 	for line := range strings.Lines(text) {
-		if value, found := strings.CutPrefix(line, name+" "); found {
-			number, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			must(t, err)
-			return number
+		line = strings.TrimSpace(line)
+		if space := strings.LastIndexByte(line, ' '); space >= 0 { // a label may have one too
+			figures[line[:space]] = line[space+1:]
 		}
 	}
-	t.Fatalf("there is no metric %s", name)
-	return 0
+	return figures
 }
 
-// weighed are the stats that must come back to what they were. A daemon that has no such line has none of that.
-var weighed = []string{"objects", "bytes-charged", "inodes-used", "handles", "nodes", "event-readers", "backing-ids", "records"}
+// weighed are the stats that must come back to what they were. A backing id keeps its file's inode, which inodes-used has from the store.
+var weighed = []string{"objects", "bytes-charged", "inodes-used", "handles", "nodes", "waiters", "event-readers"}
+
+// weighedRows are the tables of the record whose rows must: all but those that keep a row for as many as there once were at a time.
+var weighedRows = []string{"nodes", "handles", "openings", "semaphores", "apart", "sent back", "texts", "told", "intents"}
 
 func (d *daemon) weigh(t testing.TB) weight {
 	t.Helper()
 	said, err := d.stats()
 	must(t, err)
-	w := weight{figures: map[string]string{}, goroutines: int(d.metric(t, "go_goroutines"))}
+	metrics := d.metrics(t)
+	w := weight{figures: map[string]string{}}
+	w.goroutines, err = strconv.Atoi(metrics["go_goroutines"])
+	must(t, err)
+	figure := func(key, value string, found bool) {
+		if !found {
+			t.Fatalf("the daemon does not say %s", key)
+		}
+		w.figures[key] = value
+	}
 	for _, key := range weighed {
-		w.figures[key] = said[key]
+		value, found := said[key]
+		figure(key, value, found)
+	}
+	for _, table := range weighedRows {
+		value, found := metrics[fmt.Sprintf("shmfs_record_rows{table=%q}", table)]
+		figure("rows of "+table, value, found)
 	}
 	server, err := d.server()
 	must(t, err)
@@ -118,9 +147,9 @@ func (w weight) beyond(other weight) string {
 	if w.goroutines > other.goroutines {
 		text += fmt.Sprintf("%d goroutines, were %d; ", w.goroutines, other.goroutines)
 	}
-	for _, key := range weighed {
-		if w.figures[key] != other.figures[key] {
-			text += fmt.Sprintf("%s: %s, were %s; ", key, w.figures[key], other.figures[key])
+	for key, value := range w.figures {
+		if value != other.figures[key] {
+			text += fmt.Sprintf("%s: %s, were %s; ", key, value, other.figures[key])
 		}
 	}
 	return text
@@ -139,6 +168,9 @@ func resident(t testing.TB, process int) int {
 	return kibibytes << 10
 }
 
+// cycledNames is how many names a cycler uses, one after the other. The last is removed again.
+const cycledNames = 10
+
 // cycling is what a cycler is to do.
 type cycling struct {
 	Place  string
@@ -154,8 +186,8 @@ func runCycler(argument string) error {
 	}
 	wrong := ""
 	for i := range asked.Cycles {
-		path := filepath.Join(asked.Place, fmt.Sprintf("cycled-%d-%d", asked.Number, i%10))
-		if err := cycle(path, i%10 == 9); err != nil {
+		path := filepath.Join(asked.Place, fmt.Sprintf("cycled-%d-%d", asked.Number, i%cycledNames))
+		if err := cycle(path, i%cycledNames == cycledNames-1); err != nil {
 			wrong = fmt.Sprintf("cycler %d, cycle %d: %v", asked.Number, i, err)
 			break
 		}
