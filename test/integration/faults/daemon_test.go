@@ -119,12 +119,7 @@ func (d *daemon) figure(key string) (int, error) {
 }
 
 // server is the process that answers requests.
-func (d *daemon) server() (int, error) {
-	if recovers {
-		return d.figure("worker-pid")
-	}
-	return d.figure("pid")
-}
+func (d *daemon) server() (int, error) { return d.figure("worker-pid") }
 
 // reload has another worker take over, with the program that is now on disk.
 func (d *daemon) reload(t testing.TB) error {

@@ -16,9 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// recovers says whether the daemon goes on when its processes die. As long as it does not, nothing is done to it.
-const recovers = true
-
 // harm is something that befalls the daemon, again and again, in random moments.
 type harm struct {
 	name    string
@@ -35,9 +32,9 @@ type harm struct {
 const stopped = 20 * time.Millisecond
 
 var (
-	// stops needs nothing of the daemon. It shows that pauses are measured.
+	// stops shows that pauses are measured.
 	stops = harm{name: "the worker is stopped for a moment", setting: "STOPS", usual: 10, full: 100, do: (*harming).stopWorker, least: stopped}
-	kills = harm{name: "the worker is killed", setting: "KILLS", usual: 36, full: 1000, do: (*harming).killWorker, dies: true,
+	kills = harm{name: "the worker is killed", setting: "KILLS", usual: 48, full: 1000, do: (*harming).killWorker, dies: true,
 		p50: 30 * time.Millisecond, p99: 150 * time.Millisecond}
 	pairs = harm{name: "the worker is killed, and the next one as it resumes", setting: "PAIRS", usual: 6, full: 100,
 		do: (*harming).killTwoWorkers, dies: true}
@@ -49,20 +46,17 @@ var (
 	starvations = harm{name: "the worker runs out of memory", setting: "STARVATIONS", usual: 3, full: 40, do: (*harming).starve, dies: true}
 )
 
-// every is all harm that the daemon can bear.
+// every is all harm.
 func every() []harm {
-	if !recovers {
-		return []harm{stops}
-	}
 	return []harm{stops, kills, pairs, reloads, supervisors, handovers, starvations}
 }
 
 // some is the harm for tests that are about something besides: all of it under SHMFS_FAULTS_STRICT, but a tenth as often as where it matters
 // most; otherwise only one kind, a quarter as often.
 func some() []harm {
-	chosen := every()
-	if !strict() {
-		chosen = chosen[min(1, len(chosen)-1):][:1]
+	chosen := []harm{kills}
+	if strict() {
+		chosen = every()
 	}
 	for i := range chosen {
 		chosen[i].usual, chosen[i].full = (chosen[i].usual+3)/4, (chosen[i].full+9)/10
