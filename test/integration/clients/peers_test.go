@@ -37,7 +37,7 @@ var compiled struct {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := rig.RunPrivately(m)
 	if compiled.directory != "" {
 		if err := os.RemoveAll(compiled.directory); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	ServeIfWorker()
-	os.Exit(m.Run())
+	os.Exit(rig.RunPrivately(m))
 }
 
 const (
