@@ -15,7 +15,8 @@ import (
 )
 
 // Shmfs mounts shmfs with the given -o options (may be empty) on a new directory and returns that directory. At the
-// test's end it unmounts, and fails the test if anything remains mounted or the unmount is refused.
+// test's end it unmounts, and fails the test if anything remains mounted or the unmount is refused. It fails unless the package's TestMain
+// calls RunPrivately.
 func Shmfs(t testing.TB, options string) string {
 	t.Helper()
 	return ShmfsAt(t, directory(t), options)
@@ -24,6 +25,7 @@ func Shmfs(t testing.TB, options string) string {
 // ShmfsAt is Shmfs on a directory of the caller's.
 func ShmfsAt(t testing.TB, mountpoint, options string) string {
 	t.Helper()
+	requirePrivate(t)
 	binary := Binary(t)
 	logFile := filepath.Join(t.TempDir(), "shmfs.log")
 	arguments := []string{"mount", "--log-level", "debug", "--log-file", logFile}
@@ -61,9 +63,10 @@ func unmount(binary, mountpoint string) (output []byte, err error) {
 	}
 }
 
-// Tmpfs mounts a plain tmpfs with the given mount data (may be empty), to be compared with shmfs.
+// Tmpfs mounts a plain tmpfs with the given mount data (may be empty), to be compared with shmfs. It fails as Shmfs does.
 func Tmpfs(t testing.TB, options string) string {
 	t.Helper()
+	requirePrivate(t)
 	mountpoint := directory(t)
 	if err := unix.Mount("tmpfs", mountpoint, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
 		t.Fatalf("mounting tmpfs (the integration tests need root): %v", err)

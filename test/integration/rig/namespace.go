@@ -52,6 +52,15 @@ func RunPrivately(m *testing.M) int {
 	return 0
 }
 
+// requirePrivate fails a test that mounts where others start theirs: the copies that they make of that namespace would keep the mount
+// in use after it is unmounted.
+func requirePrivate(t testing.TB) {
+	t.Helper()
+	if os.Getenv(insideVariable) == "" {
+		t.Fatal("the test mounts, and its package's TestMain does not call rig.RunPrivately")
+	}
+}
+
 // passSignals hands on what `go test` sends at its timeout, so that the copy prints its goroutines and ends.
 func passSignals(process *os.Process) {
 	signals := make(chan os.Signal, 1)

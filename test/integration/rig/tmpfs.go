@@ -9,6 +9,7 @@ import (
 // TmpfsAt is Tmpfs on a directory of the caller's.
 func TmpfsAt(t testing.TB, mountpoint, options string) string {
 	t.Helper()
+	requirePrivate(t)
 	if err := unix.Mount("tmpfs", mountpoint, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
 		t.Fatalf("mounting tmpfs with %q at %s (the integration tests need root): %v", options, mountpoint, err)
 	}
