@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shmfs/fs/mappers"
+	"shmfs/objects"
 )
 
 const (
@@ -24,16 +25,14 @@ type askers struct {
 }
 
 type knownAsker struct {
-	process uint32
-	command string
-	creator *creator // the same once more, to be kept with what it creates
+	creator objects.Creator // what is to be kept with what it creates
 	until   time.Time
 }
 
 // who returns the process that a thread belongs to and its command, empty when it is gone.
 func (a *askers) who(thread uint32) (process uint32, command string) {
-	known := a.known(thread)
-	return known.process, known.command
+	known := a.known(thread).creator
+	return known.Process, known.Command
 }
 
 // known is what is known of a thread; the zero value if it has no number where the daemon runs.
@@ -49,7 +48,7 @@ func (a *askers) known(thread uint32) knownAsker {
 		return known
 	}
 	id, command := mappers.Command(int(thread))
-	known = knownAsker{uint32(id), command, &creator{uint32(id), command, cgroupOf(id)}, moment.Add(askerTime)}
+	known = knownAsker{objects.Creator{Process: uint32(id), Command: command, Cgroup: cgroupOf(id)}, moment.Add(askerTime)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.byThread) >= mostAskers || a.byThread == nil {

@@ -79,32 +79,25 @@ func hugeBytes(object *objects.Object) string {
 	return strconv.FormatInt(bytes, 10)
 }
 
-// creator is who made an object through this mount. Objects that one process makes in a row share one.
-type creator struct {
-	process uint32
-	command string
-	cgroup  string
-}
-
 // noteCreator remembers who made an object, for as long as there is one.
 func (f *Filesystem) noteCreator(id uint64, thread uint32) {
-	if known := f.askers.known(thread); known.creator != nil {
-		f.tree.SetNote(id, known.creator)
+	if by := f.askers.known(thread).creator; by != (objects.Creator{}) {
+		f.tree.SetCreator(id, by)
 	}
 }
 
 func (f *Filesystem) addCreator(line func(string, any), id uint64, from asker) {
-	made, known := f.tree.Note(id).(*creator)
-	if !known || !f.newSight(from).process(int(made.process), ^uint32(0)) {
-		made = &creator{}
+	made, known := f.tree.Creator(id)
+	if !known || !f.newSight(from).process(int(made.Process), ^uint32(0)) {
+		made = objects.Creator{}
 	}
 	process := "-"
-	if made.process != 0 {
-		process = strconv.FormatUint(uint64(made.process), 10)
+	if made.Process != 0 {
+		process = strconv.FormatUint(uint64(made.Process), 10)
 	}
 	line("creator-pid", process)
-	line("creator-command", table.Escape(made.command))
-	line("creator-cgroup", table.Escape(made.cgroup))
+	line("creator-command", table.Escape(made.Command))
+	line("creator-cgroup", table.Escape(made.Cgroup))
 }
 
 // addUsers tells who has an object open or mapped.

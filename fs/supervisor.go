@@ -33,9 +33,9 @@ func (f *Filesystem) TellRestart() {
 
 // RecordForm is the form of the record that this program writes, and OldestRecordForm the oldest that it reads. Whoever changes what the
 // record holds, or what it means, raises the first, and the second unless the older form is read as well: a worker that does not read the
-// record of the one before does not replace it.
+// record of the one before does not replace it. Form 2 has creators.
 const (
-	RecordForm       = 1
+	RecordForm       = 2
 	OldestRecordForm = 1
 )
 

@@ -135,7 +135,7 @@ func TestSpecialFilesAreNotOpened(t *testing.T) {
 			for i := range words {
 				words[i] = known.row.Load(i)
 			}
-			recorded, _, err := nodeOf(known.row, words)
+			recorded, _, err := w.tree.nodeOf(known.row, words)
 			wantNoError(t, "reading the record of "+name, err)
 			wantError(t, "opening "+name+" as it is recorded", w.tree.requireRegular(recorded), one.want)
 			if known.kind = recorded.kind; known.kind != one.mode {

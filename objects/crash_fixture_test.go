@@ -2,7 +2,11 @@
 
 package objects
 
-import "shmfs/mmapcore/crashpoint"
+import (
+	"fmt"
+
+	"shmfs/mmapcore/crashpoint"
+)
 
 // stopAt runs something that never returns from the visit of that number to a crash point, counted from 0. It returns the name of the
 // point; false when there were fewer visits.
@@ -39,4 +43,22 @@ func (m *mortal) dieAt(t reporter, visit int, run func()) (point string, died bo
 			return point, true
 		}
 	}
+}
+
+// noteCreator sets a node's creator and demands that it is noted.
+func (w *crashWorld) noteCreator(label string, by Creator) error {
+	w.tree.SetCreator(w.ids[label], by)
+	if found, known := w.tree.Creator(w.ids[label]); !known || found != by {
+		return fmt.Errorf("%s has the creator %+v, %v", label, found, known)
+	}
+	return nil
+}
+
+// creatorOf describes a node's creator.
+func (w *crashWorld) creatorOf(id uint64) string {
+	by, known := w.tree.Creator(id)
+	if !known {
+		return ""
+	}
+	return fmt.Sprintf(" made by %d %s %d", by.Process, by.Command, len(by.Cgroup))
 }

@@ -4,6 +4,7 @@ package objects
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -51,6 +52,9 @@ func newCrashWorld(t reporter, kind storeKind, path string) *crashWorld {
 	wantNoError(t, "linking", err)
 	w.tree.Forget(w.ids["twice"], 1)
 	wantNoError(t, "setting an attribute", w.tree.Setxattr(w.ids["file"], "user.old", []byte("value"), 0))
+	w.tree.SetCreator(w.ids["file"], shortCreator)
+	w.tree.SetCreator(w.ids["twice"], shortCreator)
+	w.tree.SetCreator(w.ids["nameless"], longCreator)
 	w.tree.Forget(w.ids["forgotten"], 1)
 	w.wantSound(t)
 	return w
@@ -76,7 +80,7 @@ func (w *crashWorld) picture(t reporter) string {
 		return "new"
 	}
 	describe := func(stat *unix.Stat_t) string {
-		return fmt.Sprintf("%s %o %d links, %d bytes, of %d", labelOf(stat.Ino), stat.Mode, stat.Nlink, stat.Size, stat.Uid)
+		return fmt.Sprintf("%s %o %d links, %d bytes, of %d", labelOf(stat.Ino), stat.Mode, stat.Nlink, stat.Size, stat.Uid) + w.creatorOf(stat.Ino)
 	}
 	wantNoError(t, "walking", w.tree.Walk(func(found *Found) error {
 		path := fmt.Sprintf("/proc/self/fd/%d/%s", found.directory, found.name)
@@ -269,6 +273,12 @@ var crashings = map[string]crashing{
 	"set an attribute": {run: func(w *crashWorld) error { return w.tree.Setxattr(w.ids["file"], "user.new", []byte("value"), 0) }},
 	"remove an attribute": {run: func(w *crashWorld) error {
 		return w.tree.Removexattr(w.ids["file"], "user.old")
+	}},
+	"note a creator":         {repeated: true, run: func(w *crashWorld) error { return w.noteCreator("other", longCreator) }},
+	"note another creator":   {repeated: true, run: func(w *crashWorld) error { return w.noteCreator("file", Creator{Process: 3}) }},
+	"note the creator again": {repeated: true, run: func(w *crashWorld) error { return w.noteCreator("file", shortCreator) }},
+	"unlink of forgotten with a creator": {removed: []string{"forgotten"}, repeated: true, run: func(w *crashWorld) error {
+		return errors.Join(w.noteCreator("forgotten", longCreator), w.tree.Unlink(RootID, "forgotten"))
 	}},
 	"forget the nameless": {repeated: true, removed: []string{"nameless"}, run: func(w *crashWorld) error {
 		w.tree.Forget(w.ids["nameless"], 1)

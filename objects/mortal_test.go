@@ -185,7 +185,7 @@ func (m *mortal) wantSound(t reporter) {
 			continue
 		}
 		found[node.id] = true
-		if recorded, settled, err := nodeOf(row, words); err != nil || !settled || recorded.handle != node.handle ||
+		if recorded, settled, err := m.tree.nodeOf(row, words); err != nil || !settled || recorded.handle != node.handle ||
 			recorded.generation != node.generation || recorded.lookups != node.lookups || recorded.charged != node.charged ||
 			recorded.owner != node.owner || recorded.counted != node.counted || recorded.reservedEnd != node.reservedEnd || recorded.flags() != node.flags() {
 			t.Errorf("node %+v is recorded as %+v, settled: %v (%v)", node, recorded, settled, err)
@@ -195,6 +195,7 @@ func (m *mortal) wantSound(t reporter) {
 		t.Errorf("%d nodes are known and %d recorded", len(m.tree.nodes), len(found))
 	}
 	m.wantNodesSound(t)
+	m.wantCreatorsSound(t)
 	m.wantCounted(t)
 	m.wantNumbers(t)
 }

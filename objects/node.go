@@ -39,7 +39,8 @@ type Node struct {
 	kept      bool   // the keeper holds it too; guarded by Tree.mu
 	token     uint32 // the keeper's; guarded by Tree.mu
 	uncertain bool   // a predecessor's: lookups may be too high; guarded by Tree.mu
-	note      any    // SetNote's; guarded by Tree.mu
+
+	creator *creator // nil: not known; guarded by Tree.mu
 }
 
 // Entry is a node as a name lookup shows it: the caller owns one more reference, to be given back by Tree.Forget.
@@ -305,6 +306,7 @@ func (t *Tree) dispose(node *Node) {
 	node.row.Remove()
 	crashpoint.Here("objects: a node's record is gone")
 	node.row = record.Row{}
+	t.creators.give(node.creator) // nobody sets another: the node is in no table
 	t.account.refund(node.owner, node.holding())
 	crashpoint.Here("objects: a node's charge is given back")
 	node.charged, node.counted = 0, false

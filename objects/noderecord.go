@@ -25,15 +25,16 @@ const (
 	nodeWords
 )
 
-// The keeper's token stands in the upper half of the flags, the inode's type above kindShift.
+// The keeper's token stands in the upper half of the flags, the inode's type above kindShift, above that to the half the creator's number.
 const (
 	flagNameless = 1 << iota
 	flagKept     // the keeper holds the inode
 	flagLinkInside
 	flagLinkPaged // of a symbolic link one of the two, unless an earlier version has recorded it
 
-	kindShift = 8
-	typeShift = 12 // of a type in a mode
+	kindShift    = 8
+	creatorShift = 12
+	typeShift    = 12 // of a type in a mode
 )
 
 // unsettled marks a charge that does not have to agree with the size and the owner: one of them is about to change.
@@ -70,6 +71,9 @@ func (n *Node) flags() uint64 {
 	}
 	if n.kept {
 		flags |= flagKept
+	}
+	if n.creator != nil {
+		flags |= uint64(n.creator.number) << creatorShift
 	}
 	switch n.link {
 	case linkInside:
@@ -119,7 +123,7 @@ func (n *Node) setReserved(end int64) {
 }
 
 // nodeOf is a node as its row has it, and whether its charge agrees with its size.
-func nodeOf(row record.Row, words []uint64) (node *Node, settled bool, err error) {
+func (t *Tree) nodeOf(row record.Row, words []uint64) (node *Node, settled bool, err error) {
 	length := words[nodeHandle] & 0xffffffff
 	if length > longestHandle || words[nodeID] == 0 {
 		return nil, false, fmt.Errorf("the record of a node is mangled: %w", unix.EUCLEAN)
@@ -136,6 +140,7 @@ func nodeOf(row record.Row, words []uint64) (node *Node, settled bool, err error
 		token: uint32(flags >> 32), kind: uint32(flags) >> kindShift << typeShift & unix.S_IFMT,
 		owner: uint32(words[nodeHandle] >> 32), counted: words[nodeID] != RootID,
 	}
+	node.creator = t.creators.numbered(uint32(flags) >> creatorShift)
 	switch {
 	case flags&flagLinkInside != 0:
 		node.link = linkInside

@@ -24,7 +24,7 @@ func (r *reclaiming) takeUp() error {
 	t := r.tree
 	r.unsettled, r.seen = make(map[uint64]bool), make(map[uint64]bool)
 	for row, words := range t.rows.Each {
-		node, settled, err := nodeOf(row, words)
+		node, settled, err := t.nodeOf(row, words)
 		if err != nil {
 			return err
 		}
@@ -37,6 +37,7 @@ func (r *reclaiming) takeUp() error {
 		if node.nameless {
 			t.orphans.Add(1)
 		}
+		r.takeUpCreator(node, words[nodeFlags])
 	}
 	if t.store.HandsOutHandles() {
 		return nil
@@ -45,6 +46,16 @@ func (r *reclaiming) takeUp() error {
 		return fmt.Errorf("looking for known inodes by their names: %w", err)
 	}
 	return nil
+}
+
+// takeUpCreator counts that a node has its creator. A number that is nobody's would be another's some day.
+func (r *reclaiming) takeUpCreator(node *Node, flags uint64) {
+	switch {
+	case node.creator != nil:
+		node.creator.uses++
+	case uint32(flags)>>creatorShift != 0:
+		node.recordFlags()
+	}
 }
 
 // reclaim brings a node in line with its inode, if it was being changed, or has no name to be found by. False when the inode is gone or
@@ -146,6 +157,7 @@ func (r *reclaiming) findAgain() error {
 		if id != RootID && !node.nameless && !r.seen[id] {
 			t.drop(node)
 			r.abandon(node)
+			t.creators.give(node.creator)
 		}
 	}
 	return nil

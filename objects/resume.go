@@ -38,6 +38,10 @@ func (t *Tree) resume(memory *record.Memory, r *reclaiming) error {
 	if t.rows, err = memory.Table("nodes", nodeWords); err != nil {
 		return err
 	}
+	if t.creators, err = newCreators(memory); err != nil {
+		return err
+	}
+	t.creators.takeUp()
 	var stat unix.Stat_t
 	if err := unix.Fstat(t.store.Root(), &stat); err != nil {
 		return fmt.Errorf("reading the store's root: %w", err)
@@ -46,6 +50,7 @@ func (t *Tree) resume(memory *record.Memory, r *reclaiming) error {
 	if err := r.takeUp(); err != nil {
 		return err
 	}
+	t.creators.dropUnused()
 	if err := t.takeUpRoot(); err != nil {
 		return fmt.Errorf("adopting the store's root: %w", err)
 	}

@@ -27,6 +27,7 @@ type Tree struct {
 	keeper    Keeper // immutable
 	names     nameCount
 	rows      *record.Table  // of nodes, in the record; immutable
+	creators  *creators      // immutable
 	own       *record.Memory // the record, if it is the tree's own, else nil; immutable
 
 	// orphans counts the nodes held by a descriptor: while there are any, memory may be about to come free.

@@ -152,22 +152,3 @@ func (t *Tree) Searchable(path string) error {
 
 // ChargeOf returns what an inode is charged now, in bytes. stat is the tree's, with the node's id for its inode number.
 func (t *Tree) ChargeOf(stat *unix.Stat_t) int64 { return t.chargeOf(stat) }
-
-// SetNote keeps something with a node for as long as the node is known.
-func (t *Tree) SetNote(id uint64, note any) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if node := t.nodes[id]; node != nil {
-		node.note = note
-	}
-}
-
-// Note returns what SetNote kept, or nil.
-func (t *Tree) Note(id uint64) any {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if node := t.nodes[id]; node != nil {
-		return node.note
-	}
-	return nil
-}
