@@ -29,6 +29,7 @@ var deeds = []deed{
 	}},
 	{"give a file away", func(c *crashing) { c.attempt(c.giveAway) }},
 	{"leave a whiteout", func(c *crashing) { c.attempt(c.leaveWhiteout) }},
+	{"come and go", (*crashing).comeAndGo},
 	{"read events", (*crashing).readEvents},
 	{"mount and unmount another", (*crashing).mountAnother},
 }
@@ -91,6 +92,14 @@ func (c *crashing) leaveWhiteout() error {
 	from, to := filepath.Join(c.daemon.place, "moved"), filepath.Join(c.daemon.place, "moved-away")
 	return errors.Join(os.WriteFile(from, nil, 0o644), unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_WHITEOUT),
 		os.Remove(from), os.Remove(to))
+}
+
+// comeAndGo has a process make a file, the only one that it made when that is removed.
+func (c *crashing) comeAndGo() {
+	c.attempt(func() error {
+		path := filepath.Join(c.daemon.place, "come-and-gone")
+		return errors.Join(exec.Command("touch", path).Run(), os.Remove(path))
+	})
 }
 
 // mountAnother mounts and unmounts, elsewhere, a daemon that dies at the same points.

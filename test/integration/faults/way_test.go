@@ -19,6 +19,8 @@ var ways = map[string]way{
 	"fs: an event is about to be told":                                       {deed: (*crashing).listen},
 	"fs: an event is told":                                                   {deed: (*crashing).listen},
 	"fs: a command's event is told":                                          {deed: (*crashing).listen},
+	"objects: a creator is recorded":                                         {deed: (*crashing).comeAndGo},
+	"objects: a creator's record is gone":                                    {deed: (*crashing).comeAndGo},
 	"fs: a text is kept":                                                     {deed: (*crashing).readText},
 	"fs: what was read of the events is recorded":                            {deed: (*crashing).readEvents},
 

@@ -114,3 +114,51 @@ func TestTablesWhileWorkersDie(t *testing.T) {
 		}
 	})
 }
+
+// unread is an object's text without what changes when it is looked at.
+func unread(content string) string {
+	before, rest, _ := strings.Cut(content, "accessed: ")
+	_, after, _ := strings.Cut(rest, "\n")
+	return before + after
+}
+
+// What object/PATH says of an object, who created it above all, it says when workers have died and been replaced, and its creator has ended.
+func TestCreatorsOutliveWorkers(t *testing.T) {
+	inEach(t, places, func(t *testing.T, mount string) {
+		create(t, filepath.Join(mount, "file"), "x")
+		must(t, os.Mkdir(filepath.Join(mount, "directory"), 0o755))
+		must(t, os.Symlink("file", filepath.Join(mount, "directory", "symlink")))
+		shell := as(ann, exec.Command("sh", "-c", `echo $$; echo 3 > sem.jobs; echo x > anns; mkfifo -m 600 fifo; ln anns anns-too; mv anns anns-moved`))
+		shell.Dir = mount
+		created := strings.TrimSpace(rig.MustRun(t, mount, patience, shell))
+		before := map[string]string{}
+		for _, name := range []string{"file", "directory/symlink", "sem.jobs", "anns-moved", "fifo"} {
+			before[name] = unread(text(t, mount, "object/"+name))
+		}
+		for name, want := range map[string]string{"file": fmt.Sprint(os.Getpid()), "sem.jobs": created, "anns-moved": created} {
+			if is := values(t, before[name])["creator-pid"]; !slices.Equal(is, []string{want}) {
+				t.Errorf("object/%s: creator-pid is %q, want %s", name, is, want)
+			}
+		}
+		check := func(after string) {
+			t.Helper()
+			for name, want := range before {
+				if found := unread(text(t, mount, "object/"+name)); found != want {
+					t.Errorf("object/%s after %s:\n%swas\n%s", name, after, found, want)
+				}
+			}
+		}
+		for _, death := range []string{"a death", "another"} {
+			killWorker(t, mount)
+			check(death)
+		}
+		rig.MustRun(t, mount, patience, exec.Command(rig.Binary(t), "reload", mount))
+		check("a reload")
+		must(t, os.Remove(filepath.Join(mount, "file")))
+		rig.MustRun(t, mount, patience, exec.Command("mkfifo", filepath.Join(mount, "file"))) // may get the number of the one before
+		killWorker(t, mount)
+		if is := values(t, text(t, mount, "object/file"))["creator-command"]; !slices.Equal(is, []string{"mkfifo"}) {
+			t.Errorf("object/file, made anew: creator-command is %q", is)
+		}
+	})
+}
