@@ -31,9 +31,9 @@ const (
 	handleAfter  // and after it
 	handleAsked  // see nobodyAsked
 	handleDied   // units that came back because the handle is being closed
-	handleRest   // of events: see restBefore
+	handleRest   // of events: see restBefore; of a text that is not kept: the bytes at its end that nobody has read
 	handleText   // of a text of the daemon's own tree, or of a line of events that was cut: its length and 1
-	handleDigest // and, if it is not kept, what tells it from others
+	handleDigest // of a text that is not kept: what tells those that were read from others, else 0
 	handleWords
 )
 

@@ -12,14 +12,14 @@ import (
 
 // openInfo is an open file or directory of the daemon's own tree.
 type openInfo struct {
-	text      []byte          // of a file: what it held at its open; immutable
+	text      []byte          // of a file: what it held at its open, if it is kept; set before the kernel knows of the handle
 	directory *infoDirectory  // of a directory, else nil
 	events    *journal.Reader // of the stream of events, else nil
 	user      uint32          // who has opened it; immutable
 
-	kept   *keptText   // where text outlives the process; nil: nowhere; set before the kernel knows of the handle
-	cut    cutLine     // of events
-	remade *remadeText // instead of text, of a file that another process has opened if it was not kept; else nil; immutable
+	kept *keptText // where text outlives the process; nil: nowhere; set before the kernel knows of the handle
+	long *longText // instead of text, where that is not kept; else nil; set before the kernel knows of the handle
+	cut  cutLine   // of events
 }
 
 // keeps says whether there is a text or a line of it that outlives the process. Nobody is served yet.
@@ -98,16 +98,13 @@ func (f *Filesystem) readInfo(r *fuse.ReadRequest, handle *handle) {
 		f.answerListing(r, directory.read)
 		return
 	}
-	text, err := f.infoTextFrom(handle.info, max(r.Offset, 0))
-	f.answerBytes(r, text[:min(len(text), r.Size)], err)
-}
-
-// infoTextFrom returns what there is to read at an offset, which is not negative.
-func (f *Filesystem) infoTextFrom(info *openInfo, offset int64) ([]byte, error) {
-	if info.remade != nil {
-		return f.remadeFrom(info.remade, offset)
+	if handle.info.long != nil {
+		text, err := f.readLong(r, handle.info.long)
+		f.answerBytes(r, text, err)
+		return
 	}
-	return info.text[min(offset, int64(len(info.text))):], nil
+	text := handle.info.text[min(max(r.Offset, 0), int64(len(handle.info.text))):]
+	f.answerBytes(r, text[:min(len(text), r.Size)], nil)
 }
 
 // infoHandle returns a handle of the tree's, or nil.

@@ -12,7 +12,7 @@ import (
 )
 
 // What a file of the daemon's own tree held when it was opened outlives the process, so that who reads on does not read the beginning of one
-// text and the end of another. Texts that are too long for that are made again: see remadeText.
+// text and the end of another. Texts that are too long for that are made again: see longText.
 
 // The words of a row that keeps a piece of such a text.
 const (
@@ -104,11 +104,13 @@ func piecesOf(handle uint64, text []byte) iter.Seq2[int, []uint64] {
 
 // recordOpenText has the text of a handle outlive the process, as far as there is room.
 func (f *Filesystem) recordOpenText(handle *handle, words []uint64) {
-	text := handle.info.text
-	words[handleText] = uint64(len(text)) + 1
-	if handle.info.kept = f.keepText(handle.id, text); handle.info.kept == nil {
-		words[handleDigest] = digestOf(text)
+	info := handle.info
+	words[handleText] = uint64(len(info.text)) + 1
+	if info.kept = f.keepText(handle.id, info.text); info.kept != nil {
+		return
 	}
+	words[handleRest], words[handleDigest] = uint64(len(info.text)), sumOfNothing
+	info.long, info.text = newLongText(handle, info.text), nil
 }
 
 // dropText keeps a text no more, when its handle has no row any more; nil is none.
@@ -177,9 +179,9 @@ func (f *Filesystem) reopenText(handle *handle, words []uint64, found *foundText
 			return info, nil
 		}
 	}
-	make := func() ([]byte, error) { return f.infoText(handle.node, from) }
-	info.remade = &remadeText{of: handle, make: make, length: length, digest: words[handleDigest]}
-	return info, nil
+	var err error
+	info.long, err = f.reopenLong(handle, words, from)
+	return info, err
 }
 
 // dropFound keeps those texts no more whose handles are not there: it was about to be made or closed when the process died.

@@ -19,14 +19,19 @@ func (m *mortal) openText(node uint64) (handle uint64) {
 	return le.Uint64(m.must(message{opcode: opOpen, node: node, body: words(unix.O_RDONLY, noFlags)}))
 }
 
-// readText reads up to so many bytes of it.
-func (m *mortal) readText(handle, offset uint64, size uint32) ([]byte, error) {
-	m.t.Helper()
+// readingText asks for up to so many bytes of it.
+func readingText(handle, offset uint64, size uint32) message {
 	body := make([]byte, 40)
 	le.PutUint64(body, handle)
 	le.PutUint64(body[8:], offset)
 	le.PutUint32(body[16:], size)
-	errno, text := m.ask(message{opcode: opRead, node: infoObjects, body: body})
+	return message{opcode: opRead, node: infoObjects, body: body}
+}
+
+// readText reads up to so many bytes of it.
+func (m *mortal) readText(handle, offset uint64, size uint32) ([]byte, error) {
+	m.t.Helper()
+	errno, text := m.ask(readingText(handle, offset, size))
 	if errno != 0 {
 		return nil, unix.Errno(-errno)
 	}
