@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"sync"
+	"time"
+
+	"shmfs/fs/caller"
 
 	"bazil.org/fuse"
 	"golang.org/x/sys/unix"
@@ -16,12 +19,13 @@ type longText struct {
 	of   *handle                // immutable
 	make func() ([]byte, error) // immutable
 
-	mu     sync.Mutex // held while the text is made
-	made   bool       // guarded by mu
-	text   []byte     // guarded by mu
-	valid  bool       // it begins with what was read, or who reads has begun with it; guarded by mu
-	length int64      // of the text that was read last, bytes; guarded by mu
-	read   beginning  // of that; guarded by mu
+	mu     sync.Mutex    // not held while the text is made
+	making chan struct{} // closed when whoever makes the text has ended; nil: nobody does; guarded by mu
+	made   bool          // guarded by mu
+	text   []byte        // not changed any more once it is made; guarded by mu
+	valid  bool          // it begins with what was read, or who reads has begun with it; guarded by mu
+	length int64         // of the text that was read last, bytes; guarded by mu
+	read   beginning     // of that; guarded by mu
 }
 
 // beginning is what was read of a text, from its start to the last byte that anybody has read. Where that is all of it, its end was read, too.
@@ -66,18 +70,18 @@ func (f *Filesystem) reopenLong(handle *handle, words []uint64, from asker) (*lo
 	return &longText{of: handle, make: make, length: length, read: beginning{length - int64(words[handleRest]), words[handleDigest]}}, nil
 }
 
-// readLong returns what there is to read. Errors: ESTALE when what was read before has changed, and is read on;
-// ENOMEM and ENOSPC when that it was read cannot be noted; those of making the text.
+// readLong returns what there is to read. Errors: ESTALE when what was read before has changed, and is read on; EINTR when who reads waits for
+// another to make the text, and is about to end; ENOMEM and ENOSPC when that it was read cannot be noted; those of making the text.
 func (f *Filesystem) readLong(r *fuse.ReadRequest, t *longText) ([]byte, error) {
 	offset := max(r.Offset, 0)
 	if t.isOver(offset) {
 		return nil, nil
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err := t.makeOnce(); err != nil {
+	if err := f.haveMade(&r.Header, t); err != nil {
 		return nil, err
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	read := t.read
 	if !t.valid {
 		if offset > 0 {
@@ -118,16 +122,49 @@ func (f *Filesystem) noteRead(t *longText, read beginning) error {
 	return nil
 }
 
-// makeOnce makes the text, if it was not yet. The caller holds mu.
-func (t *longText) makeOnce() (err error) {
-	if t.made {
-		return nil
+// haveMade has the text made, if it was not yet: by who comes first, while the others wait.
+func (f *Filesystem) haveMade(header *fuse.Header, t *longText) error {
+	for {
+		made, others, own := t.begin()
+		if made {
+			return nil
+		}
+		if others == nil {
+			return t.makeIt(own)
+		}
+		if err := f.awaitOthers(header, others); err != nil {
+			return err
+		}
 	}
-	if t.text, err = t.make(); err != nil {
-		return err
+}
+
+// begin says whether the text is made. If it is not it returns what is closed when others have ended that make it, or when the caller has, who must make it
+// then.
+func (t *longText) begin() (made bool, others <-chan struct{}, own chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.made || t.making != nil {
+		return t.made, t.making, nil
 	}
-	t.made, t.valid = true, t.read.begins(t.text, t.length)
-	return nil
+	t.making = make(chan struct{})
+	return false, nil, t.making
+}
+
+// makeIt makes the text. If that fails, or is a panic, the next who reads tries again.
+func (t *longText) makeIt(making chan struct{}) error {
+	var text []byte
+	err := error(unix.EIO) // of a panic
+	defer func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if err == nil {
+			t.made, t.text, t.valid = true, text, t.read.begins(text, t.length)
+		}
+		t.making = nil
+		close(making)
+	}()
+	text, err = t.make()
+	return err
 }
 
 // begins says whether a text begins with what was read of one that had so many bytes.
@@ -136,4 +173,26 @@ func (b beginning) begins(text []byte, length int64) bool {
 		return false
 	}
 	return sumOf(sumOfNothing, text[:b.bytes]) == b.sum
+}
+
+// dyingLook is how often somebody who was interrupted and waits on is looked at again: the kernel tells of the first signal only.
+const dyingLook = 100 * time.Millisecond
+
+// awaitOthers waits until others have made a text. EINTR when whose request it is is about to end; any other signal waits with it, as it does with
+// a read(2) of /proc.
+func (f *Filesystem) awaitOthers(header *fuse.Header, others <-chan struct{}) error {
+	interrupted := f.inflight.interruption(header.ID)
+	var look <-chan time.Time
+	for {
+		select {
+		case <-others:
+			return nil
+		case <-interrupted:
+			interrupted, look = nil, time.Tick(dyingLook)
+		case <-look:
+		}
+		if caller.Dying(header.Pid) {
+			return fmt.Errorf("waiting for a text that another makes: %w", unix.EINTR)
+		}
+	}
 }
