@@ -162,3 +162,46 @@ func TestCreatorsOutliveWorkers(t *testing.T) {
 		}
 	})
 }
+
+// A text that is too long to be kept is made again by the next worker: what is read of it before and after a death is one table, the last that was made,
+// unless what was read before has changed.
+func TestLongTablesWhileWorkersDie(t *testing.T) {
+	inEach(t, []place{places[0], places[2]}, func(t *testing.T, mount string) {
+		const names, begun = 6000, 300 << 10
+		name := func(first string) string { return filepath.Join(mount, first+strings.Repeat("x", 150)) }
+		for i := range names {
+			create(t, name(fmt.Sprintf("object-%06d", i)), "")
+		}
+		half, stale := open(t, info(mount, "objects"), unix.O_RDONLY), open(t, info(mount, "objects"), unix.O_RDONLY)
+		first := make([]byte, begun)
+		for _, descriptor := range []int{half, stale} {
+			n, err := unix.Pread(descriptor, first, 0)
+			must(t, err)
+			if n != begun {
+				t.Fatalf("%d bytes can be read, want %d", n, begun)
+			}
+		}
+		killWorker(t, mount)
+		create(t, name("object-behind"), "")
+		rest := make([]byte, 4<<20)
+		n, err := unix.Pread(half, rest, begun)
+		for size := -1; err == nil && size != n; { // a READ is no longer than 1 MiB
+			var more int
+			size = n
+			more, err = unix.Pread(half, rest[n:], int64(begun+n))
+			n += more
+		}
+		must(t, err)
+		content := string(first) + string(rest[:n])
+		parsed, err := table.Parse([]byte(content))
+		must(t, err)
+		if len(content) <= 1<<20 || len(parsed.Rows) != names+1 || !strings.HasPrefix(parsed.Rows[names][0], "object-behind") {
+			t.Errorf("there are %d rows in %d bytes, want %d", len(parsed.Rows), len(content), names+1)
+		}
+		create(t, name("object-000009-and-more"), "")
+		killWorker(t, mount)
+		if n, err := unix.Pread(stale, rest, begun); err != unix.ESTALE {
+			t.Errorf("what was read has changed, and reading on returns %d bytes, %v", n, err)
+		}
+	})
+}
