@@ -307,13 +307,14 @@ func (f *Filesystem) forget(id, count uint64) {
 	}
 }
 
-// dropSemaphore forgets a semaphore that the kernel does not refer to. Whoever looks it up meanwhile has its reference already.
+// dropSemaphore forgets a semaphore that the kernel does not refer to, unless something is still to be found out about it: then also whoever
+// goes on has to know. Whoever looks it up meanwhile has its reference already.
 func (f *Filesystem) dropSemaphore(own uint64) {
 	s := &f.semaphores
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.byID[own]
-	if known == nil || f.tree.Referred(own) {
+	if known == nil || known.left != leftNothing || f.tree.Referred(own) {
 		return
 	}
 	for thread := range known.own.walkers {

@@ -94,6 +94,12 @@ func (f *Filesystem) noteLeaving(file *opened) {
 	}
 }
 
+// noteFoundOut notes that there is nothing to be found out about a semaphore any more. One that the kernel does not know either is forgotten.
+func (f *Filesystem) noteFoundOut(node uint64) {
+	f.semaphores.noteLeft(node, leftNothing)
+	f.dropSemaphore(node)
+}
+
 // armed says whether orphanAttribute was set when nobody had the file open any more: then it is for its next users. The caller holds
 // openings.mu, or nobody else uses the file.
 func (o *opened) armed() bool { return o.lastRelease < o.attributeSet }

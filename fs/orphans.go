@@ -69,6 +69,7 @@ func (f *Filesystem) lookForOrphan(node uint64, armed bool) {
 		f.log.Warn("reading what to do with a semaphore left by its users", "node", node, "reason", err)
 	}
 	if policy == orphanKeep && !f.orphans.watches(node) || !f.tree.Refer(node) {
+		f.noteFoundOut(node)
 		return
 	}
 	if !armed {
@@ -133,6 +134,7 @@ func (f *Filesystem) settleBehindGate(node uint64, armed bool) (erased bool) {
 	policy, err := f.orphanPolicy(node)
 	if err != nil || policy == orphanKeep || f.semaphores.isPlain(node) {
 		f.orphans.unwatch(node)
+		f.noteFoundOut(node)
 		return false
 	}
 	if f.agreed.passthrough {
@@ -147,7 +149,7 @@ func (f *Filesystem) settleBehindGate(node uint64, armed bool) (erased bool) {
 	if !armed {
 		erased = f.actOnOrphan(node, policy)
 	}
-	f.semaphores.noteLeft(node, leftNothing)
+	f.noteFoundOut(node)
 	return erased
 }
 

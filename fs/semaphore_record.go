@@ -151,12 +151,13 @@ func (n *kernelNode) count(lookups uint64) {
 	}
 }
 
-// takeUpSemaphores makes the semaphores of a process that has died known, but for those that nobody refers to any more.
+// takeUpSemaphores makes the semaphores of a process that has died known, but for those that nobody refers to any more and about which
+// nothing is to be found out.
 func (f *Filesystem) takeUpSemaphores() {
 	s := &f.semaphores
 	s.takeUp(f.state)
 	for id, known := range s.byID {
-		if !f.tree.Referred(id) {
+		if known.left == leftNothing && !f.tree.Referred(id) {
 			delete(s.byID, id)
 			removeRow(known.row)
 			continue
