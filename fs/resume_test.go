@@ -18,6 +18,7 @@ func (m *mortal) dieAndGoOn() {
 // leave closes what the system would, of a process that does nothing any more.
 func (m *mortal) leave() {
 	m.f.orphans.stop()
+	m.f.orphans.wait()
 	closed := map[*opened]bool{}
 	var errs []error
 	for _, handle := range m.f.handles.all() {
