@@ -44,7 +44,7 @@ func (p *program) command(arguments ...string) *exec.Cmd {
 	}
 }
 
-// startedDescriptor is the program's descriptor in a process that has room for descriptors from the start, and the last for which there is.
+// startedDescriptor is the program's descriptor in a process that was started with room for as many: the highest that it has then.
 const startedDescriptor = 1000
 
 // startedSpare is how many descriptors beyond it os/exec may need on the way.
