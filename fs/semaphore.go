@@ -208,7 +208,7 @@ func (s *semaphoreNodes) rename(id uint64, semaphore bool) {
 	if semaphore {
 		s.know(id)
 	} else if known := s.byID[id]; known != nil {
-		known.plain = true
+		known.plain, known.left = true, leftNothing
 		known.write()
 	}
 }

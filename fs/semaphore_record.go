@@ -120,11 +120,11 @@ const (
 	leftArmed              // the attribute was set since: it waits for its next users, unless somebody maps it
 )
 
-// noteLeft notes what is to be found out about a semaphore.
+// noteLeft notes what is to be found out about a semaphore. About what was renamed to no semaphore's name there is nothing.
 func (s *semaphoreNodes) noteLeft(id uint64, left leftBehind) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known := s.byID[id]; known != nil && known.left != left {
+	if known := s.byID[id]; known != nil && !known.plain && known.left != left {
 		known.left = left
 		known.write()
 	}
@@ -188,6 +188,7 @@ func (s *semaphoreNodes) takeUp(state *state) {
 		flags := words[semaphoreFlags]
 		known.plain = flags&semaphorePlain != 0
 		switch {
+		case known.plain: // then nothing is to be found out, though form 1 may say so
 		case flags&semaphoreLeft != 0:
 			known.left = leftByAll
 		case flags&semaphoreArmed != 0:

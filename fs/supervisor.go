@@ -33,7 +33,7 @@ func (f *Filesystem) TellRestart() {
 
 // RecordForm is the form of the record that this program writes, and OldestRecordForm the oldest that it reads. Whoever changes what the
 // record holds, or what it means, raises the first, and the second unless the older form is read as well: a worker that does not read the
-// record of the one before does not replace it. Form 2 has creators.
+// record of the one before does not replace it. Form 2 has creators, and of long texts what was read.
 const (
 	RecordForm       = 2
 	OldestRecordForm = 1
