@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"shmfs/test/integration/rig"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -134,7 +136,7 @@ func (d *daemon) weigh(t testing.TB) weight {
 		must(t, err)
 		w.descriptors += len(entries)
 	}
-	w.resident = resident(t, server)
+	w.resident = rig.StatusFigure(t, server, "VmRSS") << 10
 	return w
 }
 
@@ -153,19 +155,6 @@ func (w weight) beyond(other weight) string {
 		}
 	}
 	return text
-}
-
-// resident is the memory of a process, in bytes.
-func resident(t testing.TB, process int) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process))
-	must(t, err)
-	_, after, found := strings.Cut(string(text), "VmRSS:")
-	kibibytes := 0
-	if _, err := fmt.Sscan(after, &kibibytes); !found || err != nil {
-		t.Fatalf("process %d says nothing of VmRSS: %v", process, err)
-	}
-	return kibibytes << 10
 }
 
 // cycledNames is how many names a cycler uses, one after the other. The last is removed again.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"testing"
 
 	"shmfs/test/integration/rig"
@@ -18,7 +17,7 @@ func TestWorkersHaveRoomForDescriptors(t *testing.T) {
 	const room = 1000
 	requireRoom := func(worker int) {
 		t.Helper()
-		if has := descriptorTable(t, worker); has < room {
+		if has := rig.StatusFigure(t, worker, "FDSize"); has < room {
 			t.Errorf("the worker's table has room for %d descriptors, want %d", has, room)
 		}
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", worker))
@@ -38,18 +37,4 @@ func TestWorkersHaveRoomForDescriptors(t *testing.T) {
 		requireRoom(killWorker(t, directory).Worker)
 	}
 	unmount(t, directory)
-}
-
-// descriptorTable is for how many descriptors a process has room.
-func descriptorTable(t *testing.T, process int) (room int) {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(text), "FDSize:")
-	if _, err := fmt.Sscan(after, &room); err != nil {
-		t.Fatalf("process %d does not say what room it has: %v", process, err)
-	}
-	return room
 }

@@ -32,12 +32,12 @@ func TestCrowd(t *testing.T) {
 			path := sem("crowd")
 			glibc.agent(t).create(path, 0)
 			daemon := daemonProcess(t)
-			before := residentMemory(t, daemon)
+			before := rig.StatusFigure(t, daemon, "VmRSS") << 10
 			start := time.Now()
 			c := startCrowd(t, path, count)
 			eventually(t, "all wait", func() (bool, any) { s := look(t, path); return s.waiters == itoa(count), s })
 			t.Logf("%d wait after %v", count, time.Since(start).Round(time.Millisecond))
-			more := residentMemory(t, daemon) - before
+			more := rig.StatusFigure(t, daemon, "VmRSS")<<10 - before
 			t.Logf("the daemon has %d KiB more, %d bytes a waiter", more>>10, more/count)
 			if more > memoryBar && !raced(t) {
 				t.Errorf("the daemon has %d MiB more, want %d", more>>20, memoryBar>>20)

@@ -74,18 +74,3 @@ func processorTime(t testing.TB, process int) time.Duration {
 	}
 	return total
 }
-
-// residentMemory is a process's VmRSS, in bytes.
-func residentMemory(t testing.TB, process int) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, found := strings.Cut(string(text), "VmRSS:")
-	var kibibytes int
-	if _, err := fmt.Sscan(after, &kibibytes); !found || err != nil {
-		t.Fatalf("no VmRSS of process %d: %v", process, err)
-	}
-	return kibibytes << 10
-}
