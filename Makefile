@@ -43,7 +43,7 @@ check: ## formatting, vet (also for arm64), staticcheck, known vulnerabilities, 
 	@! grep -rnE '\.(Skip|SkipNow|Skipf)\(' --include=*_test.go . || { echo 'a test that skips proves nothing'; exit 1; }
 
 unit: ## unit tests under the race detector, and those that stop at crash points
-	$(AS_ROOT) $(GO) test -race -json $(UNIT) ./test/integration/layout | $(GO) run ./test/integration/verdict
+	$(AS_ROOT) $(GO) test -race -json $(UNIT) ./test/integration/layout ./test/integration/verdict | $(GO) run ./test/integration/verdict
 	$(AS_ROOT) $(GO) test -race -tags crashpoints -run '^TestCrash' -json $(CRASHING) | $(GO) run ./test/integration/verdict
 
 # The daemon under test has the race detector too, except where time is measured or a static binary is the subject. Two packages run at

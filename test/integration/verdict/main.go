@@ -1,5 +1,6 @@
-// Command verdict reads `go test -json` and prints what matters: a line for each package, everything a failed test said, and
-// the sum. It fails when a test failed, was skipped, or when none ran.
+// Command verdict reads `go test -json` and prints what matters: a line for each package, everything a failed test said, the sum, and in the
+// end once more how each failure begins, since a daemon's log may stand between that and the end. It fails when a test failed, was skipped,
+// or when none ran.
 package main
 
 import (
@@ -26,6 +27,7 @@ type verdict struct {
 	passed, failed, skipped int
 	broken                  bool                // a package failed outside its tests
 	output                  map[string][]string // of each test, by package and name
+	failures                []string            // how each begins
 }
 
 func main() {
@@ -35,6 +37,9 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Printf("%d passed, %d failed, %d skipped\n", v.passed, v.failed, v.skipped)
+	for _, failure := range v.failures {
+		fmt.Print(failure)
+	}
 	if v.failed > 0 || v.skipped > 0 || v.broken || v.passed == 0 {
 		os.Exit(1)
 	}
@@ -72,8 +77,27 @@ func (v *verdict) take(e event, to io.Writer) {
 	case "fail":
 		v.broken = v.broken || e.Test == ""
 		fmt.Fprintf(to, "%s", strings.Join(v.output[key], ""))
+		if said := beginning(v.output[key]); said != "" {
+			v.failures = append(v.failures, fmt.Sprintf("FAILED %s\n%s", key, said))
+		}
 		v.end(e, &v.failed, to)
 	}
+}
+
+// beginning is what a test said first: some lines, and of each as much as a screen is wide. It is empty for one that failed by its subtests only.
+func beginning(output []string) string {
+	const most, wide = 12, 200
+	var said []string
+	for line := range strings.Lines(strings.Join(output, "")) {
+		line = strings.TrimSuffix(line, "\n")
+		if framing := strings.TrimSpace(line); strings.HasPrefix(framing, "=== ") || strings.HasPrefix(framing, "--- ") || framing == "FAIL" {
+			continue
+		}
+		if said = append(said, line[:min(len(line), wide)]+"\n"); len(said) == most {
+			break
+		}
+	}
+	return strings.Join(said, "")
 }
 
 // end counts a finished test, or prints the line of a finished package.
