@@ -17,8 +17,8 @@ const (
 	attemptState          // attemptBegun or attemptDone below, the kind above
 	attemptParent
 	attemptNewParent // of a renaming
-	attemptNode      // the inode that is linked, removed, renamed or truncated, or has the attribute
-	attemptOther     // the inode that a renaming replaces or exchanges, 0: none; the size before a truncation
+	attemptNode      // the inode that is linked, removed, renamed, truncated or grows, or has the attribute
+	attemptOther     // the inode that a renaming replaces or exchanges, 0: none; the size before a truncation, or behind a growth
 	attemptResult    // the node that was made
 	attemptTold      // of a command: as many bytes of the text as were done with when an event was told last
 	attemptNumber    // and that event's number, 0: nobody reads
@@ -46,6 +46,7 @@ const (
 	attemptInitialise      // a semaphore
 	attemptCommand         // of a semaphore; what was done of it, its operator finds out
 	attemptTruncate        // by an open
+	attemptGrow            // to a size that is set
 )
 
 // attempt is what a request is about to do.

@@ -23,6 +23,10 @@ func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 	if change.Opening && f.isTextSemaphore(uint64(r.Node)) {
 		change.Size, change.Opening = nil, false // that is how a shell opens what it writes to
 	}
+	if _, grown := f.outcome(r); grown { // before it came again
+		change.Size = nil
+	}
+	change.Growing = f.noteGrowth(r, change.Size)
 	if change.Size != nil && !f.passthru {
 		if err := f.clearTail(uint64(r.Node), *change.Size); err != nil {
 			f.fail(r, err)
@@ -31,7 +35,7 @@ func (f *Filesystem) setattr(r *fuse.SetattrRequest) {
 	}
 	if change.Size != nil && r.Valid.Handle() {
 		// The handle's right to write was checked at its open, and may be more than the mode allows now.
-		if done, err := f.resizeByHandle(r, *change.Size); err != nil {
+		if done, err := f.resizeByHandle(r, &change); err != nil {
 			f.fail(r, err)
 			return
 		} else if done {
@@ -70,12 +74,24 @@ func (f *Filesystem) clearTail(node uint64, size int64) error {
 	return err
 }
 
-func (f *Filesystem) resizeByHandle(r *fuse.SetattrRequest, size int64) (done bool, err error) {
+// noteGrowth returns what notes that a request is about to give a file a size that is larger than the one it has. Nobody else can give it another
+// before the answer: the kernel has the file locked. So if it has that size when the request comes again, it is not to be given it once more,
+// which would free what fallocate(2) has reserved behind the end.
+func (f *Filesystem) noteGrowth(r *fuse.SetattrRequest, size *int64) func() error {
+	if size == nil {
+		return nil
+	}
+	return func() error {
+		return f.attempts.begin(r, &attempt{kind: attemptGrow, node: uint64(r.Node), other: uint64(*size)})
+	}
+}
+
+func (f *Filesystem) resizeByHandle(r *fuse.SetattrRequest, change *objects.Change) (done bool, err error) {
 	handle, err := f.handles.file(uint64(r.Handle))
 	if err != nil || !handle.opened.writable() {
 		return false, err
 	}
-	return true, objectFor(r, handle.opened).Resize(size)
+	return true, objectFor(r, handle.opened).Growing(change.Growing).Resize(*change.Size)
 }
 
 func changeOf(r *fuse.SetattrRequest) objects.Change {
@@ -99,7 +115,7 @@ func changeOf(r *fuse.SetattrRequest) objects.Change {
 	if r.Valid&setattrKillPrivileges != 0 {
 		change.Writer = writerOf(r)
 	}
-	if change == (objects.Change{}) {
+	if change.Empty() {
 		// So the kernel passes on chown(2) to neither owner nor group, and that a write that does not come here clears setuid.
 		change.Touch, change.Writer = true, writerOf(r)
 	}

@@ -149,7 +149,7 @@ func (w *crashWorld) picture() string {
 		if found.Stat.Mode&unix.S_IFMT == unix.S_IFREG {
 			names, err := w.f.tree.Listxattr(found.Stat.Ino)
 			if err == nil {
-				line += fmt.Sprintf(" %d bytes %q", found.Stat.Size, names)
+				line += fmt.Sprintf(" %d bytes in %d blocks %q", found.Stat.Size, found.Stat.Blocks, names)
 			}
 			if strings.HasPrefix(found.Path, "sem.") {
 				line += fmt.Sprintf(" value %x", w.valueOf(found.Stat.Ino))

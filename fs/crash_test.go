@@ -5,13 +5,16 @@ package fs
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-func newCrashWorld(t *testing.T) *crashWorld {
-	w := &crashWorld{mortal: newMortal(t), nodes: map[string]uint64{}, handles: map[string]uint64{}}
+func newCrashWorld(t *testing.T) *crashWorld { return newCrashWorldUnder(t, Strict) }
+
+func newCrashWorldUnder(t *testing.T, commit Commit) *crashWorld {
+	w := &crashWorld{mortal: newMortalUnder(t, commit), nodes: map[string]uint64{}, handles: map[string]uint64{}}
 	w.must("limiting", message{opcode: opSetxattr, node: 1, body: append(words(14, 0, 0, 0), zeroEnded(w.f.control+controlQuota, "1001 objects=1")...)})
 	w.makeFile("file", "hello")
 	w.makeFile("other", "other text")
@@ -59,6 +62,40 @@ func sizeOf(name string, size uint64) func(*crashWorld) message {
 		le.PutUint32(body, 1<<3)
 		le.PutUint64(body[16:], size)
 		return message{opcode: opSetattr, node: w.nodes[name], body: body}
+	}
+}
+
+// sizeByHandleOf is sizeOf as ftruncate(2) asks for it.
+func sizeByHandleOf(name string, size uint64) func(*crashWorld) message {
+	return func(w *crashWorld) message {
+		asked := sizeOf(name, size)(w)
+		le.PutUint32(asked.body, 1<<3|1<<6)
+		le.PutUint64(asked.body[8:], w.handles[name])
+		return asked
+	}
+}
+
+func writeOf(name string, length int) func(*crashWorld) message {
+	return func(w *crashWorld) message {
+		return message{opcode: opWrite, node: w.nodes[name], body: writeBody(w.handles[name], 0, make([]byte, length))}
+	}
+}
+
+// allocationOf is a fallocate(2) with its mode.
+func allocationOf(name string, mode uint32, offset, length uint64) func(*crashWorld) message {
+	return func(w *crashWorld) message {
+		body := le.AppendUint64(nil, w.handles[name])
+		body = le.AppendUint64(body, offset)
+		body = le.AppendUint64(body, length)
+		return message{opcode: opFallocate, node: w.nodes[name], body: append(body, words(mode, 0)...)}
+	}
+}
+
+// reserved has memory reserved behind a file's end before a request.
+func reserved(name string, request func(*crashWorld) message) func(*crashWorld) message {
+	return func(w *crashWorld) message {
+		w.must("reserving", allocationOf(name, unix.FALLOC_FL_KEEP_SIZE, 0, 40000)(w))
+		return request(w)
 	}
 }
 
@@ -174,9 +211,7 @@ var crashRequests = map[string]crashRequest{
 		return w.command("release")
 	}, false, -1},
 	"WRITE several commands": {func(w *crashWorld) message { return w.command("post 2\nwait\nacquire\npost") }, false, -1},
-	"WRITE": {func(w *crashWorld) message {
-		return message{opcode: opWrite, node: w.nodes["file"], body: writeBody(w.handles["file"], 0, make([]byte, 9000))}
-	}, false, -1},
+	"WRITE":                  {writeOf("file", 9000), false, -1},
 	"WRITE of a new sem": {func(w *crashWorld) message {
 		return message{opcode: opWrite, node: w.nodes["sem.new"], body: writeBody(w.handles["sem.new"], 0, []byte("5\n"))}
 	}, false, -1},
@@ -192,48 +227,70 @@ var crashRequests = map[string]crashRequest{
 	"SETXATTR quota": {func(w *crashWorld) message {
 		return message{opcode: opSetxattr, node: 1, body: append(words(17, 0, 0, 0), zeroEnded(w.f.control+controlQuota, "1000 bytes=65536\n")...)}
 	}, false, -1},
-	"LOOKUP":     {named(opLookup, "file"), true, -1},
-	"LOOKUP sem": {named(opLookup, "sem.a"), true, -1},
-	"FALLOCATE": {func(w *crashWorld) message {
-		body := le.AppendUint64(nil, w.handles["file"])
-		body = le.AppendUint64(body, 0)
-		body = le.AppendUint64(body, 20000)
-		return message{opcode: opFallocate, node: w.nodes["file"], body: append(body, words(0, 0)...)}
-	}, false, -1},
+	"LOOKUP":               {named(opLookup, "file"), true, -1},
+	"LOOKUP sem":           {named(opLookup, "sem.a"), true, -1},
+	"FALLOCATE":            {allocationOf("file", 0, 0, 20000), false, -1},
+	"FALLOCATE KEEP_SIZE":  {allocationOf("file", unix.FALLOC_FL_KEEP_SIZE, 0, 20000), false, -1},
+	"FALLOCATE PUNCH_HOLE": {reserved("file", allocationOf("file", unix.FALLOC_FL_KEEP_SIZE|unix.FALLOC_FL_PUNCH_HOLE, 0, 20000)), false, -1},
+	// What is reserved behind the end stays when a file grows, and goes when its size is set to what it is.
+	"FALLOCATE of reserved":               {reserved("file", allocationOf("file", 0, 0, 20000)), false, -1},
+	"WRITE of reserved":                   {reserved("file", writeOf("file", 9000)), false, -1},
+	"SETATTR size of reserved":            {reserved("file", sizeOf("file", 7000)), false, -1},
+	"SETATTR size of reserved, by handle": {reserved("file", sizeByHandleOf("file", 7000)), false, -1},
+	"SETATTR same size of reserved":       {reserved("file", sizeOf("file", 5)), false, -1},
+	"SETATTR same size, by handle":        {reserved("file", sizeByHandleOf("file", 5)), false, -1},
+	"SETATTR smaller size of reserved":    {reserved("file", sizeByHandleOf("file", 2)), false, -1},
 }
 
 // TestCrashEverywhere has a process die at each crash point that a request comes to, and others at those of taking up what it has left. The
 // kernel gets the answer that it would have got, what was asked for has happened once, and who reads events was told of it once.
 func TestCrashEverywhere(t *testing.T) {
 	for name, request := range crashRequests {
-		t.Run(name, func(t *testing.T) {
-			w := newCrashWorld(t)
-			asked := request.request(w)
-			listener := w.listen()
-			errno, body := w.ask(asked)
-			events, _ := listener.heard()
-			after := w.picture()
-			if errno == 0 {
-				request.check(w, body)
-			}
-			w.finish()
-			w.end()
-			visited := map[string]bool{}
-			for visit := 0; request.crash(t, visit, errno, after, events, visited); visit++ {
-			}
-			if len(visited) == 0 {
-				t.Error("no crash point is visited")
-			}
-			if t.Failed() {
-				t.Logf("the points are %q", slices.Sorted(maps.Keys(visited)))
-			}
-		})
+		t.Run(name, func(t *testing.T) { request.crashEverywhere(t, Strict) })
+	}
+}
+
+// TestCrashUnderLazy does the same where memory is charged when it is touched, with what asks for memory.
+func TestCrashUnderLazy(t *testing.T) {
+	for name, request := range crashRequests {
+		if opcode, _, _ := strings.Cut(name, " "); !slices.Contains([]string{"SETATTR", "FALLOCATE"}, opcode) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) { request.crashEverywhere(t, Lazy) })
+	}
+}
+
+// crashEverywhere is as many deaths as there are crash points, one after another.
+func (c *crashRequest) crashEverywhere(t *testing.T, commit Commit) {
+	w := newCrashWorldUnder(t, commit)
+	asked := c.request(w)
+	listener := w.listen()
+	errno, body := w.ask(asked)
+	events, _ := listener.heard()
+	after := w.picture()
+	if errno == 0 {
+		c.check(w, body)
+	}
+	w.finish()
+	w.end()
+	visited := map[string]bool{}
+	for visit := 0; ; visit++ {
+		w := newCrashWorldUnder(t, commit)
+		if died := c.crash(w, visit, errno, after, events, visited); !died {
+			break
+		}
+	}
+	if len(visited) == 0 {
+		t.Error("no crash point is visited")
+	}
+	if t.Failed() {
+		t.Logf("the points are %q", slices.Sorted(maps.Keys(visited)))
 	}
 }
 
 // crash is one death. False when there was none.
-func (c *crashRequest) crash(t *testing.T, visit int, want int32, after string, events []string, visited map[string]bool) bool {
-	w := newCrashWorld(t)
+func (c *crashRequest) crash(w *crashWorld, visit int, want int32, after string, events []string, visited map[string]bool) bool {
+	t := w.t
 	defer w.end()
 	asked := c.request(w)
 	listener := w.listen()

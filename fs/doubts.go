@@ -74,6 +74,9 @@ func (f *Filesystem) wasDone(what *attempt) bool {
 	case attemptTruncate: // which is noted as done before anybody's write that comes to the daemon can make the file longer
 		stat, err := f.tree.Stat(what.node)
 		return err == nil && stat.Size == 0 && what.other != 0
+	case attemptGrow:
+		stat, err := f.tree.Stat(what.node)
+		return err == nil && uint64(stat.Size) == what.other
 	}
 	return false
 }

@@ -76,6 +76,11 @@ type mortal struct {
 // newMortal returns a kernel whose file system stands on a tmpfs, in cached mode.
 func newMortal(t testing.TB) *mortal {
 	t.Helper()
+	return newMortalUnder(t, Strict)
+}
+
+func newMortalUnder(t testing.TB, commit Commit) *mortal {
+	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +95,7 @@ func newMortal(t testing.TB) *mortal {
 	}
 	agreed := agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1)}
 	options := DefaultOptions()
-	options.Size = 1 << 20
+	options.Size, options.Commit = 1<<20, commit
 	m := &mortal{
 		fakeKernel: &fakeKernel{t: t, socket: pair[1], log: &bytes.Buffer{}},
 		connection: &Connection{Device: os.NewFile(uintptr(pair[0]), "/dev/fuse")},

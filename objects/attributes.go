@@ -13,11 +13,17 @@ type Change struct {
 	Mode         *uint32 // permission bits, setuid, setgid and sticky
 	UID, GID     *uint32
 	Size         *int64         // bytes, not negative
+	Growing      func() error   // called right before Size makes the file longer, which is not done if that fails; may be nil
 	Opening      bool           // Size is 0 and set by opening with O_TRUNC: the times move even if it stays
 	Atime, Mtime *unix.Timespec // Nsec may be unix.UTIME_NOW
 	Writer       *Writer        // clear what this writer's write would
 	Touch        bool           // change the owner to who it is: that clears setuid and moves the change time
 	Exempt       bool           // no quota is in the way: it is root's doing
+}
+
+// Empty says whether it sets nothing.
+func (c *Change) Empty() bool {
+	return c.Mode == nil && c.UID == nil && c.GID == nil && c.Size == nil && c.Atime == nil && c.Mtime == nil && c.Writer == nil && !c.Touch
 }
 
 // Writer is who writes a file, truncates it or changes its owner: that clears setuid, setgid and file capabilities.
@@ -61,7 +67,7 @@ func (t *Tree) Statx(id uint64, mask uint32) (unix.Statx_t, error) {
 // the store's own refusals, under commit=strict ENOSPC for a size that does not fit, and EDQUOT for a size or an owner.
 func (t *Tree) Change(id uint64, change Change) (unix.Stat_t, error) {
 	if change.Size != nil {
-		if err := t.resize(id, *change.Size, change.Opening, change.Exempt); err != nil {
+		if err := t.resize(id, &change); err != nil {
 			return unix.Stat_t{}, err
 		}
 		crashpoint.Here("objects: of several attributes the size is set")

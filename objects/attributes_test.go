@@ -180,3 +180,42 @@ func TestTouchIsAnOwnersChange(t *testing.T) {
 		}
 	})
 }
+
+// Who sets a size is told right before that makes the file longer, and at no other time; when the note cannot be taken nothing happens.
+func TestGrowthIsNoted(t *testing.T) {
+	for commit, limit := range map[string]int64{"strict": smallLimit, "lazy": -1} {
+		t.Run(commit, func(t *testing.T) {
+			onEachStore(t, limit, func(t *testing.T, w *world) { wantGrowthNoted(t, w, limit >= 0) })
+		})
+	}
+}
+
+func wantGrowthNoted(t *testing.T, w *world, charged bool) {
+	t.Helper()
+	entry := w.create(t, "file")
+	for _, step := range []struct {
+		size  int64
+		noted int
+	}{{3 * pageSize, 1}, {3 * pageSize, 0}, {5, 0}, {6, 1}, {0, 0}} {
+		noted, before := 0, w.stat(t, entry.ID).Size
+		note := func() error {
+			noted++
+			if size := w.stat(t, entry.ID).Size; size != before {
+				t.Errorf("noted when the size was %d already, not %d", size, before)
+			}
+			return nil
+		}
+		if _, err := w.tree.Change(entry.ID, Change{Size: &step.size, Growing: note}); err != nil || noted != step.noted {
+			t.Errorf("%d to %d: noted %d times, want %d (%v)", before, step.size, noted, step.noted, err)
+		}
+	}
+	refuse := func() error { return unix.ENOSPC }
+	_, err := w.tree.Change(entry.ID, Change{Size: pointer(pageSize), Growing: refuse})
+	wantError(t, "a growth that cannot be noted", err, unix.ENOSPC)
+	if stat := w.stat(t, entry.ID); stat.Size != 0 {
+		t.Errorf("it has %d bytes", stat.Size)
+	}
+	if charged {
+		w.wantUsed(t, 0)
+	}
+}

@@ -18,6 +18,8 @@ type Object struct {
 	node   *Node
 	region *mmapcore.Region
 	exempt bool // from the owner's quota; immutable once shared
+
+	growing func() error // see Growing; nil: nobody wants to know; immutable once shared
 }
 
 // Exempt returns the object for somebody, root, who is not held to its owner's quota. It is open as long as the object itself, which
@@ -26,6 +28,14 @@ func (o *Object) Exempt() *Object {
 	exempt := *o
 	exempt.exempt = true
 	return &exempt
+}
+
+// Growing returns the object for somebody whose Resize calls note right before it makes the file longer, and does not if that fails. It is
+// open as long as the object itself, which alone is to be closed.
+func (o *Object) Growing(note func() error) *Object {
+	growing := *o
+	growing.growing = note
+	return &growing
 }
 
 // patience is how long growth waits when memory does not suffice but inodes without a name are about to go: the kernel tells
@@ -171,12 +181,15 @@ func (o *Object) Resize(size int64) error {
 
 // resize is Resize for who holds growth.
 func (o *Object) resize(size int64) error {
-	if o.tree.ledger == nil {
+	if o.tree.ledger == nil && o.growing == nil {
 		return o.region.Resize(size)
 	}
 	before, err := o.region.Size()
 	if err != nil {
 		return err
+	}
+	if o.tree.ledger == nil {
+		return o.setSize(before, size)
 	}
 	o.node.setCharged(o.node.charged, false)
 	crashpoint.Here("objects: a size is about to change")
@@ -186,15 +199,26 @@ func (o *Object) resize(size int64) error {
 	if err := o.reserve(before, size); err != nil {
 		return errors.Join(err, o.recharge())
 	}
-	err = o.region.Resize(size)
-	crashpoint.Here("objects: a size is changed")
+	err = o.setSize(before, size)
 	if err == nil && size <= before {
 		o.node.setReserved(0) // shrinking, even to the same size, frees what was allocated behind the end
 	}
 	return errors.Join(err, o.recharge())
 }
 
-func (t *Tree) resize(id uint64, size int64, opening, exempt bool) error {
+// setSize sets the size of a file that has another, or the same.
+func (o *Object) setSize(before, size int64) error {
+	if size > before && o.growing != nil {
+		if err := o.growing(); err != nil {
+			return err
+		}
+	}
+	err := o.region.Resize(size)
+	crashpoint.Here("objects: a size is changed")
+	return err
+}
+
+func (t *Tree) resize(id uint64, change *Change) error {
 	object, err := t.Open(id, unix.O_RDWR) // to look at what lies past the end
 	if errors.Is(err, unix.EACCES) {
 		object, err = t.Open(id, unix.O_WRONLY)
@@ -203,11 +227,11 @@ func (t *Tree) resize(id uint64, size int64, opening, exempt bool) error {
 		return err
 	}
 	defer object.Close()
-	object.exempt = exempt
-	if opening {
+	object.exempt, object.growing = change.Exempt, change.Growing
+	if change.Opening {
 		return object.Truncate(nil)
 	}
-	return object.resizeByPath(size)
+	return object.resizeByPath(*change.Size)
 }
 
 // resizeByPath is Resize as truncate(2) does it: unlike ftruncate(2) it leaves the times alone when the size stays.
