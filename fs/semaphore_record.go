@@ -3,6 +3,7 @@ package fs
 import (
 	"time"
 
+	"shmfs/mmapcore/crashpoint"
 	"shmfs/mmapcore/record"
 )
 
@@ -57,7 +58,8 @@ func nameFrom(words []uint64, length uint64) string {
 	return string(bytes[:length])
 }
 
-// write brings a semaphore's row in line with it. The caller holds semaphoreNodes.mu.
+// write brings a semaphore's row in line with it. A process may die between any two words: a semaphore has one name at most as long as the row is
+// there, and the flags, which are written last, say whether it counts. The caller holds semaphoreNodes.mu.
 func (n *semaphoreNode) write() {
 	if n.row == (record.Row{}) {
 		return
@@ -83,11 +85,12 @@ func (n *semaphoreNode) write() {
 		flags |= semaphoreUntold
 		parent, name = n.untold.parent, n.untold.name
 	}
-	if name != "" {
+	if name != "" { // else what stands there means nothing, and must stay as long as the flags say that it is the name
 		putName(n.row, semaphoreName, name)
+		n.row.Store(semaphoreLength, uint64(len(name)))
+		n.row.Store(semaphoreParent, parent)
 	}
-	n.row.Store(semaphoreLength, uint64(len(name)))
-	n.row.Store(semaphoreParent, parent)
+	crashpoint.Here("fs: the name of a semaphore is recorded, if it has one to be recorded")
 	n.row.Store(semaphoreFlags, flags)
 }
 
