@@ -242,7 +242,12 @@ func (f *Filesystem) handleOf(file *opened, flags uint32, semaphore *openSemapho
 }
 
 func (f *Filesystem) releaseRequest(r *fuse.ReleaseRequest) {
-	if handle, err := f.handles.get(uint64(r.Handle)); err == nil {
+	handle, err := f.handles.get(uint64(r.Handle))
+	if err != nil && isResent(r.Hdr()) { // it was closed before the request came again
+		f.answerEmpty(r, nil)
+		return
+	}
+	if err == nil {
 		handle.releasing = numberOf(r)
 		f.tellClosing(handle)
 		if handle.opened != nil {

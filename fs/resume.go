@@ -3,6 +3,7 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"shmfs/mmapcore/record"
 
@@ -33,11 +34,12 @@ func (f *Filesystem) takeUp() error {
 		}
 	}
 	f.dropFound(texts)
+	pending := f.pendingIntents()
 	for _, file := range openings {
 		f.dropUnused(file)
 	}
+	pending = slices.DeleteFunc(pending, func(file *opened) bool { return file.count == 0 })
 	f.takeUpAttempts()
-	pending := f.pendingIntents()
 	if f.helper == nil {
 		f.takeUpIntents(pending)
 	} else {
@@ -88,7 +90,8 @@ func (f *Filesystem) dropLost(file *opened) {
 	}
 }
 
-// dropUnused closes a file that nobody has open.
+// dropUnused closes a file that nobody has open. Of a semaphore's, whoever died before that may have left a sleeper counted in the memory; where
+// another process is asked about it there are none.
 func (f *Filesystem) dropUnused(file *opened) {
 	f.openings.mu.Lock()
 	unused := file.count == 0
@@ -96,9 +99,13 @@ func (f *Filesystem) dropUnused(file *opened) {
 		file.count = 1
 	}
 	f.openings.mu.Unlock()
-	if unused {
-		f.release(file)
+	if !unused {
+		return
 	}
+	if file.operation.intents != nil && f.helper == nil {
+		f.takeUpIntent(file)
+	}
+	f.release(file)
 }
 
 // takeUpHandle makes a handle known again.
