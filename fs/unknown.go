@@ -3,6 +3,7 @@ package fs
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"bazil.org/fuse"
 )
@@ -26,12 +27,14 @@ func (f *Filesystem) forgetUnknown(own uint64) {
 	if open || f.kernelKnows(own) || f.kernelKnows(mirrorOf(own)) {
 		return
 	}
-	for _, id := range f.semaphores.apartFrom(own) {
-		if f.kernelKnows(id) {
-			return
-		}
+	apart := f.semaphores.apartFrom(own)
+	if slices.ContainsFunc(apart, f.kernelKnows) {
+		return
 	}
 	if f.tree.Forget(own, math.MaxUint64) {
+		for _, id := range apart {
+			f.semaphores.forget(id, math.MaxUint64)
+		}
 		f.dropSemaphore(own)
 	}
 }
