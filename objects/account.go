@@ -63,10 +63,22 @@ func (a *account) tryCharge(c claim) (relieved <-chan struct{}, err error) {
 	if err = a.take(c); err == nil {
 		return nil, nil
 	}
+	return a.nextRelief(), err
+}
+
+// relief returns what is closed when something is given back next.
+func (a *account) relief() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.nextRelief()
+}
+
+// nextRelief is relief. The caller holds mu.
+func (a *account) nextRelief() <-chan struct{} {
 	if a.relieved == nil {
 		a.relieved = make(chan struct{})
 	}
-	return a.relieved, err
+	return a.relieved
 }
 
 // take is charge without waiting. The caller holds mu.

@@ -129,9 +129,11 @@ func (t *Tree) Link(id, parent uint64, name string) (Entry, error) {
 	}
 	defer unix.Close(descriptor)
 	err = t.in(parent, func(directory int) error {
-		return t.names.changing(func() error {
-			return unix.Linkat(unix.AT_FDCWD, descriptorPath(descriptor), directory, name, unix.AT_SYMLINK_FOLLOW)
-		}, place{parent, directory, name})
+		return t.patiently(func() error {
+			return t.names.changing(func() error {
+				return unix.Linkat(unix.AT_FDCWD, descriptorPath(descriptor), directory, name, unix.AT_SYMLINK_FOLLOW)
+			}, place{parent, directory, name})
+		})
 	})
 	if err != nil {
 		return Entry{}, fmt.Errorf("linking %q: %w", name, err)

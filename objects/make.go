@@ -23,10 +23,12 @@ func (t *Tree) makeIn(parent uint64, name string, caller Caller, bytes int64, ca
 		if bytes > 0 {
 			crashpoint.Here("objects: a link's target is charged")
 		}
-		err := t.names.changing(func() (err error) {
-			entry, err = call(directory)
-			return err
-		}, place{parent, directory, name})
+		err := t.patiently(func() error {
+			return t.names.changing(func() (err error) {
+				entry, err = call(directory)
+				return err
+			}, place{parent, directory, name})
+		})
 		if err != nil {
 			t.account.refund(future.uid, future.Holding)
 			return err
@@ -76,7 +78,7 @@ func (t *Tree) makeWhiteout(from int, oldName string, victim int, caller Caller,
 	if err := t.account.charge(whiteout, t.patience()); err != nil {
 		return err
 	}
-	err := t.caller.as(caller, rename)
+	err := t.patiently(func() error { return t.caller.as(caller, rename) })
 	if err != nil || victim >= 0 && leadsTo(from, oldName, victim) { // two names of one inode: nothing happens
 		t.account.refund(whiteout.uid, whiteout.Holding)
 		return err

@@ -299,6 +299,7 @@ func (t *Tree) dispose(node *Node) {
 	closeHeld(node.held)
 	if node.kept {
 		_ = t.keeper.LetGo(node.id, node.token)
+		t.letGo()
 		crashpoint.Here("objects: what was kept of a node in no table is let go")
 	}
 	node.growth.Lock()

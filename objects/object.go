@@ -3,7 +3,6 @@ package objects
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"shmfs/mmapcore"
 	"shmfs/mmapcore/crashpoint"
@@ -36,17 +35,6 @@ func (o *Object) Growing(note func() error) *Object {
 	growing := *o
 	growing.growing = note
 	return &growing
-}
-
-// patience is how long growth waits when memory does not suffice but inodes without a name are about to go: the kernel tells
-// of the last close and the last munmap only afterwards, where tmpfs has freed them when the call returns.
-const patience = 50 * time.Millisecond
-
-func (t *Tree) patience() time.Duration {
-	if t.orphans.Load() == 0 {
-		return 0
-	}
-	return patience
 }
 
 // Open opens a regular file's region. access is O_RDONLY, O_WRONLY or O_RDWR, with O_NOATIME if reading shall leave the

@@ -107,3 +107,62 @@ func lowerLimitWhileUnlinked(t *testing.T, strict bool) {
 		t.Errorf("waited for %v, want %v", waited, limitPatience/2)
 	}
 }
+
+// Whoever finds no inode left while an unlinked file is about to go waits for it: to make anything, and to give a file another name.
+func TestMakingWaitsForWhatIsAboutToGo(t *testing.T) {
+	for name, take := range map[string]func(w *world, kept uint64) error{
+		"Create": func(w *world, _ uint64) error {
+			_, err := createFile(w.tree, RootID, "made", 0o600, Caller{})
+			return err
+		},
+		"Mkdir": func(w *world, _ uint64) error {
+			_, err := w.tree.Mkdir(RootID, "made", 0o700, Caller{})
+			return err
+		},
+		"Symlink": func(w *world, _ uint64) error {
+			_, err := w.tree.Symlink(RootID, "made", "target", Caller{})
+			return err
+		},
+		"Link": func(w *world, kept uint64) error {
+			_, err := w.tree.Link(kept, RootID, "made")
+			return err
+		},
+		"Rename with a whiteout": func(w *world, _ uint64) error {
+			return w.tree.Rename(RootID, "kept", RootID, "made", unix.RENAME_WHITEOUT, Caller{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { takeInodeWhileUnlinked(t, take) })
+		})
+	}
+}
+
+func takeInodeWhileUnlinked(t *testing.T, take func(w *world, kept uint64) error) {
+	store, err := mmapcore.NewTmpfs(mmapcore.TmpfsOptions{Inodes: 3, Mode: 0o755}) // the root is one
+	wantNoError(t, "NewTmpfs", err)
+	w := &world{}
+	w.tree, err = New(store, nil)
+	wantNoError(t, "New", err)
+	defer w.tree.Close()
+	kept, unlinked := w.create(t, "kept"), w.create(t, "unlinked")
+	start := time.Now()
+	wantError(t, "while nothing is about to go", take(w, kept.ID), unix.ENOSPC)
+	if waited := time.Since(start); waited != 0 {
+		t.Errorf("waited for %v", waited)
+	}
+	w.unlink(t, "unlinked")
+	wantError(t, "while it is there", take(w, kept.ID), unix.ENOSPC)
+	if waited := time.Since(start); waited != patience {
+		t.Errorf("waited for %v, want %v", waited, patience)
+	}
+	start = time.Now()
+	taken := make(chan error)
+	go func() { taken <- take(w, kept.ID) }()
+	time.Sleep(patience / 2)
+	synctest.Wait()
+	w.tree.Forget(unlinked.ID, 1)
+	wantNoError(t, "when it went", <-taken)
+	if waited := time.Since(start); waited > patience/2+recheck {
+		t.Errorf("waited for %v, want %v", waited, patience/2)
+	}
+}

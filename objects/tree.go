@@ -31,7 +31,8 @@ type Tree struct {
 	own       *record.Memory // the record, if it is the tree's own, else nil; immutable
 
 	// orphans counts the nodes held by a descriptor: while there are any, memory may be about to come free.
-	orphans atomic.Int64
+	orphans   atomic.Int64
+	lastLetGo atomic.Int64 // when the keeper was told to let an inode go that is no node any more, in nanoseconds since 1970; 0: never
 
 	mu     sync.RWMutex
 	nodes  map[uint64]*Node // by id; guarded by mu

@@ -14,6 +14,7 @@ var limitTests = map[string]mountTest{
 	"stores into holes when full":            limitHoles,
 	"ftruncate beyond the size":              limitTruncate,
 	"inodes":                                 limitInodes,
+	"inodes used again":                      limitInodesAgain,
 	"the figures follow the options":         limitFigures,
 	"overwriting when full":                  limitOverwrite,
 	"space held without a name":              limitUnlinked,
@@ -199,6 +200,22 @@ func limitInodes(t *testing.T, mount mounter) {
 	eventually(t, "the inode comes back", func() bool { return statfs(t, root).Ffree == 2 })
 	mkdir(t, root+"/d", 0o755)
 	ok(t, unix.Rmdir(root+"/d"), "rmdir")
+}
+
+// limitInodesAgain removes a file that was open and makes another, when there is no inode beside.
+func limitInodesAgain(t *testing.T, mount mounter) {
+	root := mount(t, "nr_inodes=10")
+	free := int(statfs(t, root).Ffree)
+	for i := range free {
+		touch(t, root+"/"+itoa(i), 0o644)
+	}
+	for i := range 500 {
+		path := root + "/" + itoa(i%free)
+		f := open(t, path, unix.O_RDWR, 0)
+		ok(t, unix.Unlink(path), "unlink")
+		f.close(t)
+		touch(t, path, 0o644)
+	}
 }
 
 func limitFigures(t *testing.T, mount mounter) {
