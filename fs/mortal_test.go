@@ -73,6 +73,9 @@ type mortal struct {
 	refs map[uint64]uint64 // the kernel's references to nodes; guarded by mu
 }
 
+// mortalInodes is how many inodes there are on its mount.
+const mortalInodes = 1 << 20
+
 // newMortal returns a kernel whose file system stands on a tmpfs, in cached mode.
 func newMortal(t testing.TB) *mortal {
 	t.Helper()
@@ -89,13 +92,13 @@ func newMortalUnder(t testing.TB, commit Commit) *mortal {
 	if err := unix.SetsockoptTimeval(pair[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
 		t.Fatal(err)
 	}
-	store, err := mmapcore.NewTmpfs(mmapcore.TmpfsOptions{Mode: 0o1777})
+	store, err := mmapcore.NewTmpfs(mmapcore.TmpfsOptions{Inodes: mortalInodes, Mode: 0o1777})
 	if err != nil {
 		t.Fatal(err)
 	}
 	agreed := agreement{minor: newestMinor, flags: cachedTerms.flags(1<<64 - 1)}
 	options := DefaultOptions()
-	options.Size, options.Commit = 1<<20, commit
+	options.Size, options.Inodes, options.Commit = 1<<20, mortalInodes, commit
 	m := &mortal{
 		fakeKernel: &fakeKernel{t: t, socket: pair[1], log: &bytes.Buffer{}},
 		connection: &Connection{Device: os.NewFile(uintptr(pair[0]), "/dev/fuse")},
