@@ -4,6 +4,7 @@ package fs
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -68,9 +69,10 @@ var limitedRequests = map[string]struct {
 // TestCrashAtTheLimit has a process die at each crash point of what takes the last that there is, of the user's or the mount's. It is not
 // taken twice, so that the request succeeds also when it comes again.
 func TestCrashAtTheLimit(t *testing.T) {
-	for name, request := range limitedRequests {
+	inProcesses(t, slices.Sorted(maps.Keys(limitedRequests)), func(t *testing.T, name string) {
+		request := limitedRequests[name]
 		for whose, limit := range map[string]func(tight, *crashWorld){"user": tight.limitUser, "mount": tight.limitMount} {
-			t.Run(name+" of the "+whose, func(t *testing.T) {
+			t.Run(whose, func(t *testing.T) {
 				limited := request.crashRequest
 				limited.request = func(w *crashWorld) message {
 					w.makeFile("own", "text")
@@ -82,7 +84,7 @@ func TestCrashAtTheLimit(t *testing.T) {
 				request.tight.requireFits(t, &limited)
 			})
 		}
-	}
+	})
 }
 
 // requireFits demands that a request succeeds, and that nothing more is left behind it.

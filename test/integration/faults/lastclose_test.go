@@ -12,7 +12,7 @@ import (
 // TestLastCloseOfPolledSemaphore has the daemon die while the last descriptor of a semaphore that is polled is closed: nobody is counted as waiting
 // in the semaphore's memory then, which its users map on.
 func TestLastCloseOfPolledSemaphore(t *testing.T) {
-	times := setting(t, "LAST_CLOSES", 3, 30)
+	times := setting(t, "LAST_CLOSES", 1, 30)
 	d := mountCrashing(t)
 	before, err := d.daemon.stats()
 	must(t, err)
