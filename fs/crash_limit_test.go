@@ -80,7 +80,7 @@ func TestCrashAtTheLimit(t *testing.T) {
 					limit(request.tight, w)
 					return byLimitedUser(request.request)(w)
 				}
-				limited.crashEverywhere(t, Strict)
+				limited.crashEverywhere(t, Strict, true)
 				request.tight.requireFits(t, &limited)
 			})
 		}

@@ -247,21 +247,22 @@ var crashRequests = map[string]crashRequest{
 func TestCrashEverywhere(t *testing.T) {
 	inProcesses(t, slices.Sorted(maps.Keys(crashRequests)), func(t *testing.T, name string) {
 		request := crashRequests[name]
-		request.crashEverywhere(t, Strict)
+		request.crashEverywhere(t, Strict, false)
 	})
 }
 
-// TestCrashUnderLazy does the same where memory is charged when it is touched, with what memory is reserved for.
+// TestCrashUnderLazy does the same, with one death each, where memory is charged when it is touched, with what memory is reserved for.
 func TestCrashUnderLazy(t *testing.T) {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(crashRequests)), func(name string) bool { return !strings.Contains(name, "of reserved") })
 	inProcesses(t, names, func(t *testing.T, name string) {
 		request := crashRequests[name]
-		request.crashEverywhere(t, Lazy)
+		request.crashEverywhere(t, Lazy, true)
 	})
 }
 
-// crashEverywhere is as many deaths as there are crash points, one after another.
-func (c *crashRequest) crashEverywhere(t *testing.T, commit Commit) {
+// crashEverywhere is as many deaths as there are crash points, one after another, and those of whoever takes up what was left, unless one at a time
+// is enough.
+func (c *crashRequest) crashEverywhere(t *testing.T, commit Commit, once bool) {
 	w := newCrashWorldUnder(t, commit)
 	asked := c.request(w)
 	listener := w.listen()
@@ -276,6 +277,7 @@ func (c *crashRequest) crashEverywhere(t *testing.T, commit Commit) {
 	visited := map[string]bool{}
 	for visit := 0; ; visit++ {
 		w := newCrashWorldUnder(t, commit)
+		w.diesOnce = once
 		if died := c.crash(w, visit, errno, after, events, visited); !died {
 			break
 		}
