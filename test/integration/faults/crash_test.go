@@ -92,7 +92,9 @@ func TestEveryCrashPoint(t *testing.T) {
 func (c *crashing) drive(clients *crew, name string) bool {
 	c.t.Helper()
 	const visits = 10
-	const alone = 15 * time.Second // which the clients have
+	const alone = 15 * time.Second      // which the clients have
+	const life = 150 * time.Millisecond // of a worker, at least: after many that die at once the supervisor waits for up to a second
+	pause(life)
 	how, next, begin := ways[name], 0, now()
 	defer c.control.Arm(name, 0)
 	if how.after == "" {

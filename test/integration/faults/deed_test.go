@@ -24,11 +24,9 @@ var deeds = []deed{
 	{"change the limits", func(c *crashing) {
 		c.command("mount", "-o", fmt.Sprintf("remount,size=%dM", 1024+c.choose(1024)), c.daemon.place)
 	}},
-	{"set a quota", func(c *crashing) {
-		c.command("quota", "set", fmt.Sprint(firstUser+1), "--size", fmt.Sprintf("%dM", 512+c.choose(512)), "--mount", c.daemon.place)
-	}},
-	{"give a file away", func(c *crashing) { c.attempt(c.giveAway) }},
-	{"leave a whiteout", func(c *crashing) { c.attempt(c.leaveWhiteout) }},
+	{"set a quota", (*crashing).setQuota},
+	{"give a file away", (*crashing).giveAway},
+	{"leave a whiteout", (*crashing).leaveWhiteout},
 	{"come and go", (*crashing).comeAndGo},
 	{"read events", (*crashing).readEvents},
 	{"mount and unmount another", (*crashing).mountAnother},
@@ -81,17 +79,25 @@ func (c *crashing) readText() {
 	}
 }
 
+func (c *crashing) setQuota() {
+	c.command("quota", "set", fmt.Sprint(firstUser+1), "--size", fmt.Sprintf("%dM", 512+c.choose(512)), "--mount", c.daemon.place)
+}
+
 // giveAway makes a file another user's, which moves what it is charged.
-func (c *crashing) giveAway() error {
-	path := filepath.Join(c.daemon.place, "given-away")
-	return errors.Join(os.WriteFile(path, []byte("a gift"), 0o644), os.Chown(path, firstUser, -1), os.Chown(path, firstUser+1, -1), os.Remove(path))
+func (c *crashing) giveAway() {
+	c.attempt(func() error {
+		path := filepath.Join(c.daemon.place, "given-away")
+		return errors.Join(os.WriteFile(path, []byte("a gift"), 0o644), os.Chown(path, firstUser, -1), os.Chown(path, firstUser+1, -1), os.Remove(path))
+	})
 }
 
 // leaveWhiteout renames a file as overlay file systems do.
-func (c *crashing) leaveWhiteout() error {
-	from, to := filepath.Join(c.daemon.place, "moved"), filepath.Join(c.daemon.place, "moved-away")
-	return errors.Join(os.WriteFile(from, nil, 0o644), unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_WHITEOUT),
-		os.Remove(from), os.Remove(to))
+func (c *crashing) leaveWhiteout() {
+	c.attempt(func() error {
+		from, to := filepath.Join(c.daemon.place, "moved"), filepath.Join(c.daemon.place, "moved-away")
+		return errors.Join(os.WriteFile(from, nil, 0o644), unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_WHITEOUT),
+			os.Remove(from), os.Remove(to))
+	})
 }
 
 // comeAndGo has a process make a file, the only one that it made when that is removed.

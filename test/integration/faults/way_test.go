@@ -23,6 +23,11 @@ var ways = map[string]way{
 	"objects: a creator's record is gone":                                    {deed: (*crashing).comeAndGo},
 	"fs: a text is kept":                                                     {deed: (*crashing).readText},
 	"fs: what was read of the events is recorded":                            {deed: (*crashing).readEvents},
+	"fs: limits of a user are kept":                                          {deed: (*crashing).setQuota},
+	"objects: what is to be given away is charged to who gets it":            {deed: (*crashing).giveAway},
+	"objects: what is to be given away is marked":                            {deed: (*crashing).giveAway},
+	"objects: what was given away is recorded as whose it is":                {deed: (*crashing).giveAway},
+	"objects: a whiteout is made":                                            {deed: (*crashing).leaveWhiteout},
 
 	"shmfs: a worker is about to be told to hand over": {deed: (*crashing).replaceWorker},
 	"shmfs: a worker is told to hand over":             {deed: (*crashing).replaceWorker},
