@@ -40,7 +40,7 @@ func stopAt(visit int, run func()) (point string, stopped bool) {
 }
 
 // crash sends a request, at the visit of that number to a crash point of which the process dies; others die at each point of taking up what
-// it has left, unless one death is enough, until one goes on, to which the kernel sends the request again if it has no answer. False when there were fewer visits.
+// it has left, until one goes on, to which the kernel sends the request again if it has no answer. False when there were fewer visits.
 func (m *mortal) crash(visit int, request message) (errno int32, body []byte, point string, died bool) {
 	m.unique += 2
 	request.unique = m.unique
@@ -51,10 +51,6 @@ func (m *mortal) crash(visit int, request message) (errno int32, body []byte, po
 	}
 	for recovery := 0; ; recovery++ {
 		m.bury()
-		if m.diesOnce {
-			m.begin()
-			break
-		}
 		if _, again := stopAt(recovery, m.begin); !again {
 			break
 		}

@@ -80,7 +80,7 @@ func TestCrashAtTheLimit(t *testing.T) {
 					limit(request.tight, w)
 					return byLimitedUser(request.request)(w)
 				}
-				limited.crashEverywhere(t, Strict, true)
+				limited.crashEverywhere(t, Strict)
 				request.tight.requireFits(t, &limited)
 			})
 		}

@@ -247,22 +247,21 @@ var crashRequests = map[string]crashRequest{
 func TestCrashEverywhere(t *testing.T) {
 	inProcesses(t, slices.Sorted(maps.Keys(crashRequests)), func(t *testing.T, name string) {
 		request := crashRequests[name]
-		request.crashEverywhere(t, Strict, false)
+		request.crashEverywhere(t, Strict)
 	})
 }
 
-// TestCrashUnderLazy does the same, with one death each, where memory is charged when it is touched, with what memory is reserved for.
+// TestCrashUnderLazy does the same where memory is charged when it is touched, with what memory is reserved for.
 func TestCrashUnderLazy(t *testing.T) {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(crashRequests)), func(name string) bool { return !strings.Contains(name, "of reserved") })
 	inProcesses(t, names, func(t *testing.T, name string) {
 		request := crashRequests[name]
-		request.crashEverywhere(t, Lazy, true)
+		request.crashEverywhere(t, Lazy)
 	})
 }
 
-// crashEverywhere is as many deaths as there are crash points, one after another, and those of whoever takes up what was left, unless one at a time
-// is enough.
-func (c *crashRequest) crashEverywhere(t *testing.T, commit Commit, once bool) {
+// crashEverywhere is as many deaths as there are crash points, one after another.
+func (c *crashRequest) crashEverywhere(t *testing.T, commit Commit) {
 	w := newCrashWorldUnder(t, commit)
 	asked := c.request(w)
 	listener := w.listen()
@@ -277,7 +276,6 @@ func (c *crashRequest) crashEverywhere(t *testing.T, commit Commit, once bool) {
 	visited := map[string]bool{}
 	for visit := 0; ; visit++ {
 		w := newCrashWorldUnder(t, commit)
-		w.diesOnce = once
 		if died := c.crash(w, visit, errno, after, events, visited); !died {
 			break
 		}

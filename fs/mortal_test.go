@@ -68,7 +68,6 @@ type mortal struct {
 	keeper     *heldByKeeper
 	life       *keeperOfLife // of the living process
 	unique     uint64        // of the latest request
-	diesOnce   bool          // whoever takes up what a process has left lives
 
 	mu   sync.Mutex
 	refs map[uint64]uint64 // the kernel's references to nodes; guarded by mu
