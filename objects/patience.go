@@ -2,6 +2,7 @@ package objects
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,10 @@ const (
 
 	// recheck is how often the store is asked again meanwhile: an inode may go a moment after what it was charged.
 	recheck = 2 * time.Millisecond
+
+	// vainRest is how long nobody waits for an inode after somebody has in vain. Who waits has the directory locked in the kernel: one who
+	// keeps a file without a name open for good, and goes on making names, would hold up everybody else's.
+	vainRest = time.Second
 )
 
 // patience is none where nothing is about to go.
@@ -29,10 +34,19 @@ func (t *Tree) letGo() { t.lastLetGo.Store(time.Now().UnixNano()) }
 
 // inodePatience is patience for an inode of the store's, which the keeper may still hold when nobody else does any more.
 func (t *Tree) inodePatience() time.Duration {
-	if last := t.lastLetGo.Load(); last != 0 && time.Since(time.Unix(0, last)) < patience {
+	if isWithin(&t.lastVain, vainRest) {
+		return 0
+	}
+	if isWithin(&t.lastLetGo, patience) {
 		return patience
 	}
 	return t.patience()
+}
+
+// isWithin says whether a moment, in nanoseconds since 1970 or 0 for none, is less than so long ago.
+func isWithin(moment *atomic.Int64, length time.Duration) bool {
+	at := moment.Load()
+	return at != 0 && time.Since(time.Unix(0, at)) < length
 }
 
 // patiently runs what takes an inode of the store's, again and again while it has none left (ENOSPC) and some are about to go.
@@ -52,7 +66,10 @@ func (t *Tree) patiently(take func() error) error {
 		case <-relieved:
 		case <-time.After(recheck):
 		case <-timeout:
-			return take()
+			if err = take(); errors.Is(err, unix.ENOSPC) {
+				t.lastVain.Store(time.Now().UnixNano())
+			}
+			return err
 		}
 	}
 }

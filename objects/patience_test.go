@@ -156,6 +156,12 @@ func takeInodeWhileUnlinked(t *testing.T, take func(w *world, kept uint64) error
 		t.Errorf("waited for %v, want %v", waited, patience)
 	}
 	start = time.Now()
+	wantError(t, "right after a wait in vain", take(w, kept.ID), unix.ENOSPC)
+	if waited := time.Since(start); waited != 0 {
+		t.Errorf("waited for %v right after a wait in vain", waited)
+	}
+	time.Sleep(vainRest)
+	start = time.Now()
 	taken := make(chan error)
 	go func() { taken <- take(w, kept.ID) }()
 	time.Sleep(patience / 2)

@@ -33,6 +33,7 @@ type Tree struct {
 	// orphans counts the nodes held by a descriptor: while there are any, memory may be about to come free.
 	orphans   atomic.Int64
 	lastLetGo atomic.Int64 // when the keeper was told to let an inode go that is no node any more, in nanoseconds since 1970; 0: never
+	lastVain  atomic.Int64 // when somebody had waited for an inode in vain, likewise
 
 	mu     sync.RWMutex
 	nodes  map[uint64]*Node // by id; guarded by mu
