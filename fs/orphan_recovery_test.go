@@ -68,17 +68,8 @@ func (m *mortal) mapped(node uint64) *os.File {
 // Of a semaphore that was left, opened again and renamed to what is none, nothing is to be found out, and nothing stays when the kernel forgets it.
 func TestRenamedOrphanIsForgotten(t *testing.T) {
 	o := newOrphanage(t, true)
-	node := o.semaphore("sem.a")
-	o.set(node, orphanRemove, 1)
-	mapping := o.inStore("sem.a")
+	node, file, mapping := o.openedAgain("sem.a")
 	defer mapping.Close()
-	o.released(o.opened(node), 2)
-	o.eventually("it is watched", func() bool { return o.orphans.watches(node) })
-	file := o.opened(node)
-	o.eventually("it is not watched while it is open", func() bool {
-		o.want(o.inStore("sem.a").Close()) // which the kernel tells of
-		return !o.orphans.watches(node)
-	})
 	o.want(o.tree.Rename(objects.RootID, "sem.a", objects.RootID, "plain", 0, objects.Caller{}))
 	o.renamed(objects.RootID, "plain")
 	o.released(file, 3)

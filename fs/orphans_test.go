@@ -113,6 +113,22 @@ func (o *orphanage) released(file *opened, request uint64) {
 	o.release(file)
 }
 
+// openedAgain makes a semaphore that is to be removed, and that was left while it is mapped, and so watched, until it was opened again.
+func (o *orphanage) openedAgain(name string) (node uint64, file *opened, mapping *os.File) {
+	o.t.Helper()
+	node = o.semaphore(name)
+	o.set(node, orphanRemove, 1)
+	mapping = o.inStore(name)
+	o.released(o.opened(node), 2)
+	o.eventually("it is watched", func() bool { return o.orphans.watches(node) })
+	file = o.opened(node)
+	o.eventually("it is not watched while it is open", func() bool {
+		o.want(o.inStore(name).Close()) // which the kernel tells of
+		return !o.orphans.watches(node)
+	})
+	return node, file, mapping
+}
+
 // inStore opens a semaphore's file as a client's mapping holds it open.
 func (o *orphanage) inStore(name string) *os.File {
 	o.t.Helper()
@@ -296,17 +312,8 @@ func TestWithoutNotices(t *testing.T) {
 // A semaphore that is opened again is not watched: who closes it looks again. One whose attribute goes is not either.
 func TestWatchEnds(t *testing.T) {
 	o := newOrphanage(t, true)
-	node := o.semaphore("sem.a")
-	o.set(node, orphanRemove, 1)
-	mapping := o.inStore("sem.a")
+	node, file, mapping := o.openedAgain("sem.a")
 	defer mapping.Close()
-	o.released(o.opened(node), 2)
-	o.eventually("it is watched", func() bool { return o.orphans.watches(node) })
-	file := o.opened(node)
-	o.eventually("it is not watched while it is open", func() bool {
-		o.want(o.inStore("sem.a").Close()) // which the kernel tells of
-		return !o.orphans.watches(node)
-	})
 	o.released(file, 3)
 	o.eventually("it is watched", func() bool { return o.orphans.watches(node) })
 	o.want(o.tree.Removexattr(node, orphanAttribute))
